@@ -1,0 +1,36 @@
+"""What can go wrong outside a candidate, each kind with its exit code.
+
+A bad candidate is a normal result with a reason (`CandidateFailure` carries it to the pipeline, which turns it into
+a verdict); a wrong input or a broken environment is an `EplbError`, whose message is one sentence for the user.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class EplbError(Exception):
+    """One clear sentence: what is wrong, where, and how to mend it."""
+
+    exit_code = 2
+
+
+class UsageError(EplbError):
+    """Wrong input by the user: a file, an option, a configuration key."""
+
+    exit_code = 2
+
+
+class EnvironmentProblem(EplbError):
+    """The machine does not allow what was asked: a busy port, a missing program, a dead helper process."""
+
+    exit_code = 3
+
+
+class CandidateFailure(Exception):
+    """A candidate broke the contract, crashed or ran out of a limit. The message says what and where."""
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """` (did you mean 'x'?)` for the nearest known word, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""
