@@ -1,0 +1,1 @@
+"""Verify, balance, time and score one candidate against the reference."""

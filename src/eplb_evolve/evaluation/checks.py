@@ -1,0 +1,74 @@
+"""Untimed checks on shapes that the timed workload does not have."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from eplb_evolve.evaluation.bench import Bench, random_loads
+from eplb_evolve.evaluation.calls import Caller
+from eplb_evolve.evaluation.constraint import Infeasible, judge, measure
+from eplb_evolve.evaluation.settings import Thresholds
+from eplb_evolve.placement import Topology
+from eplb_evolve.sandbox import Worker
+from eplb_evolve.workload.windows import Workload
+
+CALLS = 3
+
+SMALL_SHAPES = (
+    (3, 12, Topology(replicas=16, groups=4, nodes=2, gpus=8)),
+    (2, 8, Topology(replicas=8, groups=2, nodes=2, gpus=4)),  # as many replicas as experts
+    (1, 6, Topology(replicas=12, groups=1, nodes=1, gpus=1)),  # one layer, one GPU
+    (4, 6, Topology(replicas=8, groups=3, nodes=2, gpus=4)),  # groups that do not divide among nodes: global
+)
+"""(layers, experts, topology) of the random small checks."""
+
+
+def check_other_shapes(
+    worker: Worker,
+    bench: Bench,
+    workload: Workload,
+    others: Sequence[Workload],
+    split: str,
+    least: Thresholds,
+    rng: np.random.Generator,
+) -> None:
+    """Raise CandidateFailure unless the program is valid, Infeasible unless it is balanced, beyond the timed shape.
+
+    Validity everywhere; the hard constraint on recorded loads: the other workloads, and the timed one with its
+    groups ignored (a global placement).
+    """
+    for layers, experts, topology in SMALL_SHAPES:
+        where = f"random loads, {layers} layers x {experts} experts on {topology.gpus} GPUs"
+        caller = Caller(worker, topology, where, rng)
+        loads = random_loads(rng, layers, experts)
+        caller.call(caller.prepare(loads, loads))
+    ungrouped = Topology(workload.topology.replicas, 1, workload.topology.nodes, workload.topology.gpus)
+    if workload.topology.groups > 1 and workload.topology.hierarchical:
+        _check_balance(worker, bench, workload, ungrouped, split, least, rng)
+    for other in others:
+        _check_balance(worker, bench, other, other.topology, split, least, rng)
+    caller = Caller(worker, workload.topology, f"{workload.name} as int64", rng)
+    first, following = workload.pairs(split)[0]
+    caller.call(caller.prepare(workload.windows[first], workload.windows[following]), dtype="int64")
+
+
+def _check_balance(
+    worker: Worker,
+    bench: Bench,
+    workload: Workload,
+    topology: Topology,
+    split: str,
+    least: Thresholds,
+    rng: np.random.Generator,
+) -> None:
+    where = workload.name if topology == workload.topology else f"{workload.name} without groups"
+    caller = Caller(worker, topology, where, rng)
+    candidate, reference = [], []
+    for now, following in workload.pairs(split)[:CALLS]:
+        inputs = caller.prepare(workload.windows[now], workload.windows[following])
+        call = caller.call(inputs)
+        candidate.append(measure(call.placement, inputs, topology.gpus))
+        reference.append(bench.call_reference(inputs, topology).balance)
+    verdict = judge(candidate, reference, least)
+    if not verdict.feasible:
+        raise Infeasible(f"{verdict.reason} (on {where})", verdict.margin)

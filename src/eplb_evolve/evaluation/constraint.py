@@ -1,0 +1,74 @@
+"""The hard constraint: how balanced a candidate must keep the load, as a share of the exact greedy's balance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.evaluation.inputs import CallInputs
+from eplb_evolve.evaluation.settings import Thresholds
+from eplb_evolve.placement import Placement, balancedness, balancedness_layers, gpu_loads
+
+
+@dataclass(frozen=True)
+class CallBalance:
+    """Balancedness that one placement gives: on the next window, on its own, and of its own worst layer."""
+
+    next_window: float
+    same_window: float
+    worst_layer: float
+    sglang: float
+
+
+def measure(placement: Placement, inputs: CallInputs, gpus: int) -> CallBalance:
+    """Balance of a placement on the window it was planned on and on the next one."""
+    same = gpu_loads(inputs.weight.astype(np.float64), placement, gpus)
+    following = gpu_loads(inputs.next_load, placement, gpus)
+    return CallBalance(
+        next_window=balancedness(following),
+        same_window=balancedness(same),
+        worst_layer=float(balancedness_layers(same).min()),
+        sglang=float(balancedness_layers(following).mean()),
+    )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the constraint holds, the sentence that says why not, and the smallest value / threshold."""
+
+    feasible: bool
+    reason: str
+    margin: float
+
+
+class Infeasible(CandidateFailure):
+    """A valid candidate that does not keep the load balanced; `margin` is its smallest value / threshold."""
+
+    def __init__(self, reason: str, margin: float) -> None:
+        super().__init__(reason)
+        self.margin = margin
+
+
+def judge(candidate: Sequence[CallBalance], reference: Sequence[CallBalance], least: Thresholds) -> Verdict:
+    """Compare the balance of the same calls; the figure furthest below its threshold gives the reason."""
+
+    def column(rows: Sequence[CallBalance], name: str) -> NDArray[np.float64]:
+        return np.array([getattr(row, name) for row in rows])
+
+    def of_means(name: str) -> float:
+        return float(column(candidate, name).mean() / column(reference, name).mean())
+
+    each = float((column(candidate, "same_window") / column(reference, "same_window")).min())
+    figures = (
+        ("mean balancedness on the next window", of_means("next_window"), least.next_window),
+        ("mean balancedness on the same window", of_means("same_window"), least.same_window),
+        ("balancedness of the worst call", each, least.each_call),
+        ("balancedness of the worst layer", of_means("worst_layer"), least.worst_layer),
+    )
+    name, value, threshold = min(figures, key=lambda figure: figure[1] / figure[2])
+    margin = value / threshold
+    if margin >= 1:
+        return Verdict(True, "", margin)
+    return Verdict(False, f"{name} is {value:.4f} x the reference's, at least {threshold:g} x is required", margin)

@@ -1,0 +1,60 @@
+"""Measurements kept between commands: programs that do not change need no second look on the same machine."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from eplb_evolve import machine, reference
+from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.pipeline import evaluate, read_program
+from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.task import Task
+
+DEEPSEEK_FORM_SHA256 = "09adf10fb8df01d84d98da19edf21b60c184acf11d6a110df8b35c5bfb82810f"
+"""Of initial_program.py as shipped: what speedup_over_seed is measured against, whatever seed a search starts from."""
+
+
+def measured(program: Path, task: Task, bench: Bench, cache: Path) -> Evaluation:
+    """The evaluation of `program`, from the cache if the same text was measured on this machine and task before."""
+    file = cache / f"measured-{_key(program, task)}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError):  # a missing or broken entry is measured anew
+        return Evaluation.from_dict(json.loads(file.read_text()))
+    evaluation = evaluate(program, task, bench)
+    if evaluation.feasible:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(evaluation.as_dict(), indent=1))
+        temporary.replace(file)
+    return evaluation
+
+
+def _key(program: Path, task: Task) -> str:
+    parts = (
+        hashlib.sha256(read_program(program)).hexdigest(),
+        machine.describe(),
+        reference.NAME,
+        task.workload.name,
+        task.workload.card.sha256,
+        repr(task.workload.topology),
+        task.split,
+        repr(task.settings),
+        repr([other.name for other in task.checks]),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
+
+
+def seed_ratio(deepseek_form: Path, task: Task, bench: Bench, cache: Path) -> float | None:
+    """ratio_to_reference of the DeepSeek form on this workload and machine; None if its file was edited or fails."""
+    if hashlib.sha256(read_program(deepseek_form)).hexdigest() != DEEPSEEK_FORM_SHA256:
+        return None
+    return measured(deepseek_form, dataclasses.replace(task, split="search"), bench, cache).ratio_to_reference
+
+
+def with_speedup(evaluation: Evaluation, seed: float | None) -> Evaluation:
+    """The evaluation with speedup_over_seed filled in, given the DeepSeek form's ratio."""
+    if seed is None or evaluation.ratio_to_reference is None:
+        return evaluation
+    return dataclasses.replace(evaluation, speedup_over_seed=seed / evaluation.ratio_to_reference)

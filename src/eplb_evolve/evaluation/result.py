@@ -1,0 +1,71 @@
+"""What one evaluation found, on one workload."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One program on one split of one workload. Figures are None where the program did not get that far.
+
+    Attributes:
+        program: path as given
+        sha256: of the program's text
+        reason: in words, why it is invalid or infeasible; empty when feasible
+        time_ms: median milliseconds per call, net of the clock's overhead; low and high are its 95 % interval
+        ratio_to_reference: the pessimistic of two robust ratios to the reference's time; low and high its interval
+        first_call_ms: import and first call together, milliseconds; compilation shows here
+        speedup_over_seed: the DeepSeek form's ratio / this ratio
+        balancedness: vLLM's figure on the next window, mean over calls, 0..1
+        balancedness_sglang: SGLang's figure (mean over layers of mean / max) on the next window
+        transfers: share of slots whose expert was not on that GPU before, 0..1
+        samples: timed pairs of candidate and reference
+        raced: whether the search stopped timing early because this program was clearly worse than its best
+        wall_s: seconds that the whole evaluation took
+        log: the end of what the program printed
+    """
+
+    program: str
+    sha256: str
+    workload: str
+    split: str
+    device: str
+    machine: str
+    sandbox_level: str
+    valid: bool = False
+    feasible: bool = False
+    reason: str = ""
+    combined_score: float = 0.0
+    time_ms: float | None = None
+    time_ms_low: float | None = None
+    time_ms_high: float | None = None
+    time_p99_ms: float | None = None
+    ratio_to_reference: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    speedup_over_seed: float | None = None
+    first_call_ms: float | None = None
+    balancedness: float | None = None
+    balancedness_same: float | None = None
+    balancedness_worst_layer: float | None = None
+    balancedness_sglang: float | None = None
+    balancedness_reference: float | None = None
+    transfers: float | None = None
+    samples: int = 0
+    raced: bool = False
+    wall_s: float = 0.0
+    log: str = ""
+
+    def at(self, program: str) -> "Evaluation":
+        """The same evaluation, of the same program found at another path."""
+        return replace(self, program=program)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: the ledger, `--json`, records."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Evaluation":
+        """From a ledger line or record; keys that this version does not know are left out."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in data.items() if key in known})

@@ -1,0 +1,60 @@
+"""What an evaluation can be told, as plain frozen dataclasses; `eplb_evolve.config` fills them from YAML."""
+
+from dataclasses import dataclass, field
+
+from eplb_evolve.errors import UsageError
+from eplb_evolve.sandbox import Limits
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The hard constraint: least balancedness, as a share of the exact greedy's on the same inputs.
+
+    Attributes:
+        next_window: mean over calls, judged on the window after the one planned on (what serving sees)
+        same_window: mean over calls, judged on the window planned on
+        each_call: the least of any single call, same window
+        worst_layer: mean over calls of the least balanced layer, same window
+    """
+
+    next_window: float = 0.985
+    same_window: float = 0.95
+    each_call: float = 0.90
+    worst_layer: float = 0.80
+
+    def __post_init__(self) -> None:
+        for name in ("next_window", "same_window", "each_call", "worst_layer"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UsageError(f"constraint: {name} is a share of the reference, 0..1, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a candidate is timed.
+
+    Attributes:
+        pairs_fast: candidate/reference pairs for a candidate below `slow_ms`; doubled when they scatter
+        pairs_slow: pairs for a slower one
+        slow_ms: milliseconds per call from which on a candidate counts as slow
+        max_seconds: cap on the timed seconds of one evaluation
+        triage_pairs: pairs after which a search gives up on a candidate much worse than its best
+    """
+
+    pairs_fast: int = 40
+    pairs_slow: int = 12
+    slow_ms: float = 10.0
+    max_seconds: float = 8.0
+    triage_pairs: int = 3
+
+    def __post_init__(self) -> None:
+        if min(self.pairs_fast, self.pairs_slow, self.triage_pairs) < 1 or self.max_seconds <= 0:
+            raise UsageError("timing: pairs and seconds must be positive")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything about an evaluation that is not the program and not the data."""
+
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    timing: Timing = field(default_factory=Timing)
+    limits: Limits = field(default_factory=Limits)
