@@ -25,7 +25,6 @@ class Task:
 
 def build_task(
     folder: Path,
-    cache: Path,
     workload: str,
     checks: Sequence[str],
     settings: Settings,
@@ -33,6 +32,6 @@ def build_task(
     topology: Topology | None = None,
 ) -> Task:
     """Load the named workloads from `folder`. `topology` replaces the timed workload's own."""
-    timed = catalog.load(workload, folder, cache, topology)
-    others = [catalog.load(name, folder, cache) for name in checks if name != workload]
+    timed = catalog.load(workload, folder, topology)
+    others = [catalog.load(name, folder) for name in checks if name != workload]
     return Task(timed, split, others, settings)

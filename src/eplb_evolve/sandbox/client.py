@@ -65,6 +65,11 @@ class Zygote:
         self._control.settimeout(START_SECONDS)
         self._request_answer(None)
 
+    @property
+    def pid(self) -> int:
+        """Process id of the zygote."""
+        return self._process.pid
+
     def spawn(self, program: Path, limits: Limits) -> "Worker":
         """Fork a worker and import `program` in it. Raises CandidateFailure if that fails or takes too long."""
         worker = Worker(self, program, limits)

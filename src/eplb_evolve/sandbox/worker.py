@@ -22,6 +22,15 @@ from eplb_evolve.sandbox.limits import Limits
 from eplb_evolve.sandbox.protocol import INPUT_BYTES
 
 OUTPUT_NAMES = ("phy2log", "log2phy", "logcnt")
+CACHES = (
+    "HOME",
+    "TMPDIR",
+    "XDG_CACHE_HOME",
+    "NUMBA_CACHE_DIR",
+    "TORCHINDUCTOR_CACHE_DIR",
+    "TORCH_EXTENSIONS_DIR",
+    "TRITON_CACHE_DIR",
+)
 
 
 def run(descriptors: list[int], spec: dict[str, Any]) -> None:
@@ -66,13 +75,13 @@ def _set_environment(workdir: Path, threads: int) -> None:
     """Caches and temporary files go to the work directory; the zygote's environment is already clean."""
     import torch
 
+    for name in CACHES:
+        os.environ[name] = str(workdir)
+    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    with contextlib.suppress(ImportError):
+        importlib.import_module("numba").config.reload_config()  # imported in the zygote, with the zygote's settings
     torch.set_num_threads(threads)
-    for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"):
-        os.environ[name] = str(workdir)
-    for name in ("TORCH_EXTENSIONS_DIR", "TRITON_CACHE_DIR"):
-        os.environ[name] = str(workdir)
-    with contextlib.suppress(ImportError, ValueError):  # ValueError: more threads than this machine's cores
-        importlib.import_module("numba").set_num_threads(threads)
 
 
 def _load(program: Path) -> Callable[..., object]:

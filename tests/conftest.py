@@ -1,0 +1,51 @@
+"""Shared fixtures: a private cache, one bench for all tests, a small task, and programs made from the seed."""
+
+import os
+
+import pytest
+from support import ROOT, SEED
+
+from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.settings import Settings, Timing
+from eplb_evolve.evaluation.task import build_task
+from eplb_evolve.sandbox import Limits
+
+HEADER = "def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):\n"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """The user's cache stays as it is."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bench(cache):
+    with Bench(cache / "timing.lock") as bench:
+        yield bench
+
+
+@pytest.fixture(scope="session")
+def task():
+    """Small and quick: 24 layers x 32 experts, few pairs, short limits."""
+    settings = Settings(timing=Timing(pairs_fast=4, pairs_slow=3), limits=Limits(first_call_s=4.0, call_s=2.0))
+    return build_task(ROOT / "workloads", "gptoss20b-phased", [], settings)
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Write a program: `program(text)` as it is, `program(wrapping=body)` around the seed, which is `honest` there."""
+
+    def write(text="", wrapping=""):
+        if wrapping:
+            indented = "".join(f"    {line}\n" for line in wrapping.splitlines())
+            text = (
+                SEED.read_text() + "\n\nimport torch\nhonest = rebalance_experts\ncalls = 0\n\n\n" + HEADER + indented
+            )
+        file = tmp_path / "program.py"
+        file.write_text(text)
+        return file
+
+    return write

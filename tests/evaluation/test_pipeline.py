@@ -1,0 +1,135 @@
+"""Whole evaluations of small programs on a recorded workload."""
+
+import dataclasses
+
+import pytest
+from support import SEED
+
+from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation import measured
+from eplb_evolve.evaluation.pipeline import evaluate
+from eplb_evolve.placement import Topology
+
+CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"
+STALE = """
+
+honest = rebalance_experts
+
+
+def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, old_phy2log):
+    if num_nodes > 1:  # the first placement ever ignores groups
+        return honest(weight, num_replicas, num_groups, num_nodes, num_gpus)
+    layers, experts = weight.shape
+    logcnt = torch.zeros(layers, experts, dtype=torch.int64)
+    log2phy = torch.full((layers, experts, num_replicas), -1)
+    for layer in range(layers):
+        for slot, expert in enumerate(old_phy2log[layer].tolist()):
+            log2phy[layer, expert, logcnt[layer, expert]] = slot
+            logcnt[layer, expert] += 1
+    return old_phy2log, log2phy, logcnt
+"""
+
+
+def test_the_seed_is_feasible_and_measured_in_full(program, task, bench):
+    result = evaluate(program(wrapping=f"return {CALL}"), task, bench)
+    assert result.valid
+    assert result.feasible
+    assert result.reason == ""
+    assert result.combined_score > 1
+    assert result.samples >= task.settings.timing.pairs_slow
+    assert result.balancedness == pytest.approx(result.balancedness_reference, rel=0.02)
+    assert result.time_ms_low <= result.time_ms <= result.time_ms_high
+    assert result.first_call_ms > 0
+    assert 0 < result.transfers < 1
+    assert result.split == "search"
+
+
+def test_a_placement_that_never_changes_moves_nothing_and_is_infeasible(program, task, bench):
+    """The old placement is carried through each call's permutation: returned as it is, no slot moves."""
+    result = evaluate(program(SEED.read_text() + STALE), task, bench)
+    assert result.valid
+    assert not result.feasible
+    assert result.transfers == 0
+    assert "x the reference's" in result.reason
+    assert 0 < result.combined_score < 1
+
+
+def test_an_expert_without_a_replica_is_named(program, task, bench):
+    body = f"a, b, c = {CALL}\nonce = int((c[0] == 1).nonzero()[0])\n"
+    body += "a[0][a[0] == once] = (once + 1) % weight.shape[1]\nreturn a, b, c"
+    result = evaluate(program(wrapping=body), task, bench)
+    assert not result.valid
+    assert result.combined_score == 0
+    assert "layer 0: expert" in result.reason
+    assert "has no replica" in result.reason
+    assert "gptoss20b-phased" in result.reason
+
+
+def test_a_program_that_knows_one_shape_only_is_found_out(program, task, bench):
+    body = f"assert weight.shape == (24, 32)\nreturn {CALL}"
+    result = evaluate(program(wrapping=body), task, bench)
+    assert not result.valid
+    assert "random loads, 3 layers x 12 experts" in result.reason
+
+
+def test_a_program_that_needs_float32_is_found_out(program, task, bench):
+    body = f"assert weight.dtype == torch.float32\nreturn {CALL}"
+    assert "as int64" in evaluate(program(wrapping=body), task, bench).reason
+
+
+def test_the_group_rule_is_checked_where_it_applies(program, task, bench):
+    grouped = Topology(replicas=40, groups=8, nodes=4, gpus=8)
+    hierarchical = dataclasses.replace(task, workload=dataclasses.replace(task.workload, topology=grouped))
+    body = "return honest(weight, num_replicas, 1, 1, num_gpus)"
+    assert "it must stay on one" in evaluate(program(wrapping=body), hierarchical, bench).reason
+    assert evaluate(program(wrapping=f"return {CALL}"), hierarchical, bench).feasible
+
+
+def test_a_result_that_turns_wrong_later_is_found_out(program, task, bench):
+    """Every timed output is verified, not only the first."""
+    body = f"global calls\ncalls += 1\na, b, c = {CALL}\nif calls > 9:\n    c[0, 0] += 1\nreturn a, b, c"
+    result = evaluate(program(wrapping=body), task, bench)
+    assert not result.valid
+    assert "logcnt of expert 0" in result.reason
+
+
+def test_compilation_on_the_first_call_is_shown_not_timed(program, task, bench):
+    body = f"global calls\ncalls += 1\nif calls == 1:\n    import time; time.sleep(1)\nreturn {CALL}"
+    result = evaluate(program(wrapping=body), task, bench)
+    assert result.feasible
+    assert result.first_call_ms > 1000
+    assert result.time_p99_ms < 1000
+
+
+def test_a_search_gives_up_early_on_what_is_clearly_slower(program, task, bench):
+    file = program(wrapping=f"return {CALL}")
+    raced = evaluate(file, task, bench, best_ratio=1e-3)
+    assert raced.raced
+    assert raced.samples == task.settings.timing.triage_pairs
+    assert not evaluate(file, task, bench, best_ratio=1e3).raced
+
+
+def test_a_huge_program_is_refused(program, task, bench):
+    result = evaluate(program("#" * 300_000), task, bench)
+    assert "300000 bytes" in result.reason
+
+
+def test_a_missing_program_is_the_users_error(tmp_path, task, bench):
+    with pytest.raises(UsageError, match=r"cannot read the program .*No such file"):
+        evaluate(tmp_path / "nothing.py", task, bench)
+
+
+def test_measurements_are_kept_until_the_text_changes(program, task, bench, tmp_path):
+    file = program(wrapping=f"return {CALL}")
+    first = measured.measured(file, task, bench, tmp_path)
+    assert measured.measured(file, task, bench, tmp_path) == first
+    file.write_text(file.read_text() + "# changed\n")
+    assert measured.measured(file, task, bench, tmp_path) != first
+    for entry in tmp_path.glob("measured-*.json"):
+        entry.write_text("torn {")
+    assert measured.measured(file, task, bench, tmp_path).feasible
+
+
+def test_no_speedup_against_an_edited_seed(program, task, bench, tmp_path):
+    edited = program(wrapping=f"return {CALL}")
+    assert measured.seed_ratio(edited, task, bench, tmp_path) is None
