@@ -1,0 +1,108 @@
+"""Configurations: what is shipped is fine, and each way of being wrong is one sentence that names the key."""
+
+import dataclasses
+import re
+
+import pytest
+import yaml
+from support import ROOT
+
+from eplb_evolve import config
+from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation.settings import Settings
+
+SHIPPED = ROOT / "evolve_config.yaml"
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """The shipped configuration with one text replaced."""
+
+    def edit(old, new):
+        text = SHIPPED.read_text()
+        assert old in text
+        file = tmp_path / "config.yaml"
+        file.write_text(text.replace(old, new))
+        return file
+
+    return edit
+
+
+def test_the_shipped_configuration_uses_the_embedded_proposer():
+    read = config.read(SHIPPED)
+    assert read.models == ("embedded",)
+    assert read.embedded_api_base == "http://127.0.0.1:18765/v1"
+    assert read.random_seed == 42
+
+
+def test_the_shipped_file_states_the_defaults():
+    """What `eplb:` says there and what the code does without it are the same."""
+    assert config.read(SHIPPED).eplb == config.EplbSection()
+    assert config.read(SHIPPED).eplb.settings() == Settings()
+    written = yaml.safe_load(SHIPPED.read_text())["eplb"]
+    assert set(written) == {field.name for field in dataclasses.fields(config.EplbSection)}
+
+
+@pytest.mark.parametrize("name", ["gemini", "openai", "ollama", "vllm"])
+def test_the_llm_configurations_are_fine_once_their_key_is_set(name, monkeypatch):
+    monkeypatch.setenv("GEMINI_API_KEY", "x")
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    read = config.read(ROOT / "configs" / f"{name}.yaml")
+    assert read.embedded_api_base is None
+    assert read.models
+
+
+@pytest.mark.parametrize("name", ["gemini", "openai"])
+def test_an_unset_key_variable_is_named(name, monkeypatch):
+    variable = f"{name.upper()}_API_KEY"
+    monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(UsageError, match=f"{name}.yaml: llm.api_key asks for the environment variable {variable}"):
+        config.read(ROOT / "configs" / f"{name}.yaml")
+
+
+def test_an_evaluation_needs_no_key(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert config.read_eplb(ROOT / "configs" / "openai.yaml").workload == "dsv3-composite"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("pairs_fast", "pair_fast", "unknown key 'eplb.timing.pair_fast' (did you mean 'pairs_fast'?)"),
+        ("num_islands", "num_island", "unknown key 'database.num_island' (did you mean 'num_islands'?)"),
+        ("\neplb:", "\neplbb:", "unknown key 'eplbb' (did you mean 'eplb'?)"),
+        ("name: embedded", "nam: embedded", "unknown key 'llm.models[0].nam' (did you mean 'name'?)"),
+        ("strict: {next_window", "strict: {next_widow", "'eplb.profiles.strict.next_widow' (did you mean"),
+        ("pairs_fast: 40", "pairs_fast: forty", "eplb.timing.pairs_fast: input should be a valid integer"),
+        ("num_islands: 2", "num_islands: two", 'field "database.num_islands" - should be "int"'),
+        ("topology: null", "topology: {replicas: 288}", "eplb.topology.groups: field required"),
+        (
+            "topology: null",
+            "topology: {replicas: 290, groups: 8, nodes: 4, gpus: 32}",
+            "eplb: topology: 290 replicas do not divide among 32 GPUs",
+        ),
+        ("profile: default", "profile: defualt", "eplb.profile 'defualt' is not one of eplb.profiles"),
+        ("device: cpu", "device: tpu", "eplb.device: input should be 'cpu', not 'tpu'"),
+        ("file_mb: 64", "file_mb: 0", "limits: file_mb must be positive, not 0"),
+        ("default: {next_window: 0.985", "default: {next_window: 98.5", "next_window is a share of the reference"),
+        ("  timing:", "  timing: 3\n  x:", "eplb.timing must be a mapping of keys, not int"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(edited, old, new, sentence):
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        config.read(edited(old, new))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("a: [", "is not YAML"), ("- a", "expected sections"), ("", "expected sections")]
+)
+def test_a_file_that_is_no_configuration(tmp_path, text, sentence):
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=sentence):
+        config.read(file)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(UsageError, match=r"cannot read the configuration .*No such file"):
+        config.read(tmp_path / "none.yaml")
