@@ -1,0 +1,1 @@
+"""Ledger, ranking, leaderboard and records."""

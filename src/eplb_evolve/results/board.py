@@ -1,0 +1,78 @@
+"""The leaderboard's rows and their order. The one place that decides what ranks above what."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.results.ledger import Entry
+
+Provenance = Literal["seed", "baseline", "reference", "evolved"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One program on the board.
+
+    Attributes:
+        name: how people call it: a file's stem, or the first figures of an evolved program's hash
+        provenance: seed, baseline (a published algorithm, written anew), reference (the yardstick), evolved (found
+            by a search here)
+        how: for an evolved one, the tier and operators of its last step
+        rank: 1 is best within its table; None for what is invalid or infeasible
+    """
+
+    name: str
+    provenance: Provenance
+    evaluation: Evaluation
+    how: str = ""
+    rank: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`: the evaluation's fields plus rank, name and provenance."""
+        head = {"rank": self.rank, "name": self.name, "provenance": self.provenance, "how": self.how}
+        return head | self.evaluation.as_dict()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that may be compared: one workload, split, device and machine."""
+
+    workload: str
+    split: str
+    device: str
+    machine: str
+    rows: Sequence[Row]
+
+
+def tables(rows: Iterable[Row]) -> list[Table]:
+    """Group rows by what makes them comparable, and rank each group."""
+    groups: dict[tuple[str, str, str, str], list[Row]] = {}
+    for row in rows:
+        run = row.evaluation
+        groups.setdefault((run.workload, run.split, run.device, run.machine), []).append(row)
+    return [Table(*key, rows=_ranked(group)) for key, group in sorted(groups.items())]
+
+
+def _ranked(rows: list[Row]) -> list[Row]:
+    """Feasible rows by ratio_to_reference, then infeasible by score, then invalid; one row per program text."""
+    unique = {(row.evaluation.sha256): row for row in rows}  # the last measurement of a text counts
+    feasible = [row for row in unique.values() if row.evaluation.feasible]
+    others = [row for row in unique.values() if not row.evaluation.feasible]
+    feasible.sort(key=lambda row: row.evaluation.ratio_to_reference or 0.0)
+    others.sort(key=lambda row: -row.evaluation.combined_score)
+    return [dataclasses.replace(row, rank=rank) for rank, row in enumerate(feasible, 1)] + others
+
+
+def evolved_rows(entries: Iterable[Entry]) -> list[Row]:
+    """Rows of a run's ledger."""
+    return [
+        Row(
+            entry.evaluation.sha256[:10],
+            "evolved",
+            entry.evaluation,
+            f"{entry.tier} {'+'.join(entry.operators)}".strip(),
+        )
+        for entry in entries
+    ]

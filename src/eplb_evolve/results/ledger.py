@@ -1,0 +1,102 @@
+"""The ledger of a run: one JSON line per evaluation, failures too, on disk before the next evaluation starts."""
+
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eplb_evolve.errors import EnvironmentProblem
+from eplb_evolve.evaluation.result import Evaluation
+
+FILE_NAME = "ledger.jsonl"
+PROGRAMS = "programs"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line: the evaluation, when it ended (UTC), and how the program came to be ("" when not known)."""
+
+    evaluation: Evaluation
+    when: str
+    tier: str = ""
+    operators: tuple[str, ...] = ()
+
+
+class Ledger:
+    """Append-only ledger of one run folder; keeps every program's text under programs/."""
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        self.file = run / FILE_NAME
+
+    def keep_program(self, source: bytes, sha256: str) -> Path:
+        """Store a program's text under its hash; the path that ledger lines and leaderboards name."""
+        file = self.run / PROGRAMS / f"{sha256[:12]}.py"
+        with _clear_errors(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(source)
+        return file
+
+    def append(self, entry: Entry) -> None:
+        """Write one line and wait until it is on disk. A torn last line, left by a killed process, stays apart."""
+        evaluation = entry.evaluation.as_dict()
+        line = {"when": entry.when, "tier": entry.tier, "operators": list(entry.operators), **evaluation}
+        data = json.dumps(line, allow_nan=False).encode() + b"\n"
+        with _clear_errors(self.file):
+            self.run.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                size = os.fstat(descriptor).st_size
+                if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                    data = b"\n" + data
+                os.write(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def entries(self) -> list[Entry]:
+        """Every complete line, oldest first; a torn line is skipped."""
+        try:
+            lines = self.file.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        parsed = (_parse(line) for line in lines)
+        return [entry for entry in parsed if entry is not None]
+
+    def best_ratio(self, split: str) -> float | None:
+        """The smallest feasible ratio_to_reference so far, None before the first."""
+        ratios = [
+            entry.evaluation.ratio_to_reference
+            for entry in self.entries()
+            if entry.evaluation.feasible and entry.evaluation.split == split
+        ]
+        return min((ratio for ratio in ratios if ratio is not None), default=None)
+
+
+def now() -> str:
+    """UTC time to the second, ISO 8601."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _parse(line: str) -> Entry | None:
+    try:
+        data: dict[str, Any] = json.loads(line)
+        return Entry(Evaluation.from_dict(data), data["when"], data["tier"], tuple(data["operators"]))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+@contextlib.contextmanager
+def _clear_errors(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        raise EnvironmentProblem(
+            f"cannot write {file}: {problem.strerror}; make room or choose another --output"
+        ) from problem

@@ -1,0 +1,75 @@
+"""Programs worth keeping: results/records/NAME/ with program.py, record.json and a README that people write."""
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.results.board import Provenance, Row
+
+PACKAGES = ("openevolve", "torch", "numpy", "numba")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What record.json holds.
+
+    Attributes:
+        name: of the record and its folder
+        provenance: see board.Row
+        how: tier and operators of an evolved program's last step
+        when: UTC time of the measurement
+        command: what measured it
+        search: what found it, "" when nothing did
+        versions: of Python and the packages that matter
+        evaluations: one per workload and split
+    """
+
+    name: str
+    provenance: Provenance
+    how: str
+    when: str
+    command: str
+    search: str
+    versions: dict[str, str]
+    evaluations: Sequence[Evaluation]
+
+    def rows(self) -> list[Row]:
+        """One board row per evaluation."""
+        return [Row(self.name, self.provenance, evaluation, self.how) for evaluation in self.evaluations]
+
+    def write(self, folder: Path, source: bytes) -> None:
+        """Write program.py and record.json into folder/NAME; never over an existing record."""
+        place = folder / self.name
+        if place.exists():
+            raise UsageError(f"{place} exists; records are not overwritten, choose another --name")
+        place.mkdir(parents=True)
+        (place / "program.py").write_bytes(source)
+        data = dataclasses.asdict(self) | {"evaluations": [run.as_dict() for run in self.evaluations]}
+        (place / "record.json").write_text(json.dumps(data, indent=1) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the packages that can change a measurement."""
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version()} | found
+
+
+def read_records(folder: Path) -> list[Record]:
+    """Every record in `folder`, by name."""
+    return [_read(file) for file in sorted(folder.glob("*/record.json"))]
+
+
+def _read(file: Path) -> Record:
+    try:
+        data: dict[str, Any] = json.loads(file.read_text())
+        evaluations = [Evaluation.from_dict(item) for item in data.pop("evaluations")]
+        return Record(**data, evaluations=evaluations)
+    except (OSError, ValueError, TypeError, KeyError) as problem:
+        raise UsageError(f"{file} is not a record: {problem}; restore it with git checkout") from problem
