@@ -1,0 +1,128 @@
+"""What evaluator.py hands to OpenEvolve: the evaluation of one program inside a running search.
+
+OpenEvolve imports evaluator.py in its main process, before the first proposal, and again in each worker. It does not
+tell an evaluator which configuration or output folder it was started with, so both are read from its command line.
+"""
+
+import argparse
+import multiprocessing
+import os
+import sys
+import threading
+import traceback
+from pathlib import Path
+
+from openevolve.evaluation_result import EvaluationResult
+
+from eplb_evolve import config as configuration
+from eplb_evolve.errors import EplbError, UsageError
+from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.measured import seed_ratio, with_speedup
+from eplb_evolve.evaluation.pipeline import evaluate, failed
+from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.task import build_task
+from eplb_evolve.feedback import artifacts, metrics, progress_line
+from eplb_evolve.paths import CONFIG_NAME, cache_dir
+from eplb_evolve.proposer import lifecycle
+from eplb_evolve.proposer import provenance
+from eplb_evolve.results.ledger import Entry, Ledger, now
+from eplb_evolve.sandbox.process import die_with_parent
+
+
+class Search:
+    """One run: its task, its ledger, and a bench in the process that evaluates."""
+
+    def __init__(self, config: configuration.Config, root: Path, run: Path) -> None:
+        section = config.eplb
+        self.config, self._root = config, root
+        self.ledger = Ledger(run)
+        self.task = build_task(
+            root / "workloads",
+            section.workload,
+            section.checks,
+            section.settings(),
+            topology=section.topology,
+        )
+        self._bench: Bench | None = None
+        self._lock = threading.Lock()
+
+    def evaluate(self, program_path: str) -> EvaluationResult:
+        """OpenEvolve's entry: evaluate, write the ledger, answer with plain floats and artifacts in words."""
+        program = Path(program_path)
+        source = program.read_bytes()
+        with self._lock:
+            try:
+                evaluation = self._evaluate(program)
+            except Exception as problem:  # not the candidate's fault: into the ledger, and the run goes on
+                text = str(problem) if isinstance(problem, EplbError) else traceback.format_exc()
+                evaluation = failed(program, source, self.task, f"the evaluator failed: {text}")
+                self._drop_bench()
+            self._record(evaluation, source)
+        return EvaluationResult(metrics=metrics(evaluation), artifacts=artifacts(evaluation))
+
+    def _evaluate(self, program: Path) -> Evaluation:
+        if self._bench is None:
+            self._bench = Bench(cache_dir() / "timing.lock")
+        seed = seed_ratio(self._root / "seeds" / "deepseek.py", self.task, self._bench, cache_dir())
+        evaluation = evaluate(program, self.task, self._bench, self.ledger.best_ratio(self.task.split))
+        return with_speedup(evaluation, seed)
+
+    def _drop_bench(self) -> None:
+        bench, self._bench = self._bench, None
+        if bench is not None:
+            bench.close()
+
+    def _record(self, evaluation: Evaluation, source: bytes) -> None:
+        before = self.ledger.best_ratio(evaluation.split)
+        kept = self.ledger.keep_program(source, evaluation.sha256)
+        tier, operators = provenance(source.decode("utf-8", "replace")) or ("", ())
+        entry = Entry(evaluation.at(str(kept.relative_to(self.ledger.run))), now(), tier, operators)
+        self.ledger.append(entry)
+        ratio = evaluation.ratio_to_reference
+        best = evaluation.feasible and ratio is not None and (before is None or ratio < before)
+        print(progress_line(len(self.ledger.entries()), entry, best), file=sys.stderr, flush=True)
+
+
+def open_search(evaluator_file: str) -> Search:
+    """The search that this OpenEvolve process belongs to; starts the embedded proposer if the configuration asks.
+
+    Ends the process with one sentence and the right exit code when the configuration, a workload or a port is wrong:
+    OpenEvolve would show a traceback.
+    """
+    try:
+        return _open(Path(evaluator_file).resolve().parent)
+    except EplbError as problem:
+        print(f"eplb: {problem}", file=sys.stderr)
+        sys.exit(problem.exit_code)
+
+
+def _open(root: Path) -> Search:
+    config_file, run = _command_line(root)
+    search = Search(configuration.read(config_file), root, run)
+    if multiprocessing.parent_process() is not None:
+        die_with_parent(os.getppid())  # OpenEvolve's workers would outlive a killed main process
+        return search
+    proposer = "models " + ", ".join(search.config.models)
+    if search.config.embedded_api_base is not None:
+        lifecycle.ensure_running(search.config.embedded_api_base, search.config.random_seed, run / "proposer.jsonl")
+        proposer = "the embedded proposer (no LLM is used)"
+    print(
+        f"eplb: searching on {search.task.workload.name} with {proposer}; ledger: {search.ledger.file}",
+        file=sys.stderr,
+    )
+    return search
+
+
+def _command_line(root: Path) -> tuple[Path, Path]:
+    """(configuration file, output folder) of the openevolve-run that imports us; root's own for any other host."""
+    if Path(sys.argv[0]).name != "openevolve-run":
+        return root / CONFIG_NAME, root / "openevolve_output"
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("initial_program", nargs="?", default="")
+    parser.add_argument("--config", "-c")
+    parser.add_argument("--output", "-o")
+    known, _ = parser.parse_known_args(sys.argv[1:])
+    if known.config is None:
+        raise UsageError(f"openevolve-run was started without --config; add --config {CONFIG_NAME}")
+    default = Path(known.initial_program).parent / "openevolve_output"
+    return Path(known.config), Path(known.output) if known.output else default

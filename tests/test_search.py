@@ -1,0 +1,181 @@
+"""Whole runs of the stock openevolve-run: with the embedded proposer, and with an endpoint that proposes disasters."""
+
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from support import ROOT, SEED
+
+from eplb_evolve.results.ledger import Ledger
+
+OPENEVOLVE = Path(sys.executable).with_name("openevolve-run")
+WRAPPED = (
+    "honest = rebalance_experts\n\n\n"
+    "def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):\n"
+    "    {}\n"
+    "    return honest(weight, num_replicas, num_groups, num_nodes, num_gpus)\n"
+)
+DISASTERS = {
+    "syntax": ("def rebalance_experts(:\n", "SyntaxError"),
+    "no function": ("x = 1\n", "defines no function rebalance_experts"),
+    "exit": ("import sys; sys.exit(1)", "SystemExit"),
+    "_exit": ("import os; os._exit(0)", "exited with code 0"),
+    "segfault": ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+    "endless": ("while True: pass", "took longer than"),
+    "memory": ("x = bytearray(64 << 30)", "MemoryError"),
+    "wrong shape": ("return weight.long(), weight.long(), weight.long()", "phy2log has shape"),
+    "kills its group": ("import os; os.killpg(0, 9)", "SIGKILL"),
+}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def configured(tmp_path):
+    """Write the shipped configuration with a small workload, short limits and another endpoint; the file's path."""
+
+    def write(port, first_call_s=30.0, **settings):
+        document = yaml.safe_load((ROOT / "evolve_config.yaml").read_text())
+        document["llm"]["api_base"] = f"http://127.0.0.1:{port}/v1"
+        document["prompt"]["template_dir"] = str(ROOT / "prompts")
+        document["eplb"] |= {"workload": "gptoss20b-phased", "checks": []}
+        document["eplb"]["timing"] |= {"pairs_fast": 3, "pairs_slow": 3}
+        document["eplb"]["limits"] |= {"call_s": 1.0, "first_call_s": first_call_s}
+        for section, values in settings.items():
+            document[section] = document.get(section, {}) | values if isinstance(values, dict) else values
+        file = tmp_path / "config.yaml"
+        file.write_text(yaml.safe_dump(document))
+        return file
+
+    return write
+
+
+def command(config, run, iterations):
+    return [
+        *(str(OPENEVOLVE), str(SEED), str(ROOT / "evaluator.py"), "--config", str(config)),
+        *("--output", str(run), "--iterations", str(iterations)),
+    ]
+
+
+def ours(run):
+    """Processes of this run that are still alive: its name is in their command line or their parent's."""
+    return [p for p in psutil.process_iter(["cmdline"]) if str(run) in " ".join(p.info["cmdline"] or [])]
+
+
+def test_the_embedded_search_runs_with_no_key(configured, tmp_path):
+    config = configured(free_port())
+    run = tmp_path / "run"
+    done = subprocess.run(command(config, run, 4), capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the embedded proposer (no LLM is used)" in done.stderr
+    entries = Ledger(run).entries()
+    assert len(entries) == 5
+    assert entries[0].operators == ()
+    assert all(entry.operators and entry.tier in ("T0", "T1") for entry in entries[1:])
+    assert entries[0].evaluation.feasible
+    assert entries[0].evaluation.speedup_over_seed == pytest.approx(1, rel=0.5)
+    assert all((run / entry.evaluation.program).is_file() for entry in entries)
+    assert not ours(run)
+
+
+class Disasters(http.server.BaseHTTPRequestHandler):
+    """An OpenAI-compatible endpoint that answers with one broken program after another."""
+
+    programs = iter(())
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        text, _ = next(self.programs)
+        is_program = text.startswith(("def", "x"))
+        program = text if is_program and "bytearray" not in text else SEED.read_text() + WRAPPED.format(text)
+        message = {"role": "assistant", "content": f"```python\n{program}\n```"}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        body = json.dumps({"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]})
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_):
+        """Silent."""
+
+
+def test_no_disaster_ends_the_run_or_loses_a_line(configured, tmp_path):
+    Disasters.programs = iter(DISASTERS.values())
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Disasters)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    settings = {"llm": {"models": [{"name": "disasters"}], "retries": 0}, "diff_based_evolution": False}
+    config = configured(server.server_port, first_call_s=5.0, **settings)
+    run = tmp_path / "run"
+    iterations = len(DISASTERS)
+    done = subprocess.run(command(config, run, iterations), capture_output=True, text=True, timeout=300, check=False)
+    server.shutdown()
+    assert done.returncode == 0, done.stdout + done.stderr
+    reasons = [entry.evaluation.reason for entry in Ledger(run).entries()]
+    assert len(reasons) == iterations + 1
+    for (name, (_, expected)), reason in zip(DISASTERS.items(), reasons[1:], strict=True):
+        assert expected in reason, f"{name}: {reason}"
+    assert not ours(run)
+
+
+def test_kill_9_of_the_main_process_leaves_no_process(configured, tmp_path):
+    run = tmp_path / "run"
+    with subprocess.Popen(
+        command(configured(free_port()), run, 50), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as main:
+        deadline = time.monotonic() + 60
+        while len(Ledger(run).entries()) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        family = psutil.Process(main.pid).children(recursive=True)
+        assert len(family) >= 4, "proposer, worker, two zygotes"
+        os.kill(main.pid, signal.SIGKILL)
+    _, alive = psutil.wait_procs(family, timeout=15)
+    assert not alive
+    assert len(Ledger(run).entries()) >= 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "sentence"),
+    [
+        ({"eplb": {"worklod": "x"}}, 2, "unknown key 'eplb.worklod' (did you mean 'workload'?)"),
+        ({"eplb": {"workload": "dsv3"}}, 2, "unknown workload 'dsv3'"),
+        ({"random_sed": 1, "random_seed": 1}, 2, "unknown key 'random_sed' (did you mean 'random_seed'?)"),
+    ],
+)
+def test_a_wrong_configuration_ends_the_run_with_one_sentence(configured, tmp_path, settings, code, sentence):
+    config = configured(free_port(), **settings)
+    done = subprocess.run(command(config, tmp_path / "run", 1), capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == code
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_busy_port_ends_the_run_with_one_sentence(configured, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        config = configured(busy.getsockname()[1])
+        run = command(config, tmp_path / "run", 1)
+        done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 3
+    assert "port" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_openevolve_without_a_configuration_is_refused(tmp_path):
+    run = [str(OPENEVOLVE), str(SEED), str(ROOT / "evaluator.py"), "--output", str(tmp_path)]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "add --config evolve_config.yaml" in done.stderr
