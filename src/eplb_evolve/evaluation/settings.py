@@ -47,8 +47,10 @@ class Timing:
     triage_pairs: int = 3
 
     def __post_init__(self) -> None:
-        if min(self.pairs_fast, self.pairs_slow, self.triage_pairs) < 1 or self.max_seconds <= 0:
-            raise UsageError("timing: pairs and seconds must be positive")
+        if min(self.pairs_fast, self.pairs_slow, self.triage_pairs) < 2:
+            raise UsageError("timing: an estimate needs two pairs at least")
+        if self.max_seconds <= 0:
+            raise UsageError(f"timing: max_seconds must be positive, not {self.max_seconds}")
 
 
 @dataclass(frozen=True)

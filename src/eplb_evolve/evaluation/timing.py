@@ -35,7 +35,10 @@ def pessimistic_ratio(times: Floats, reference: Floats, axis: int = -1) -> Float
 
 
 def estimate(times: Sequence[float], reference: Sequence[float], overhead: float) -> Estimate:
-    """Estimate from paired seconds of candidate and reference, less the overhead of a null call on both sides."""
+    """Estimate from paired seconds of candidate and reference, less the overhead of a null call on both sides.
+
+    At least two pairs.
+    """
     from scipy.stats import (
         bootstrap,  # here: importing it takes most of a second, and not every command needs it
     )
@@ -44,8 +47,6 @@ def estimate(times: Sequence[float], reference: Sequence[float], overhead: float
     net_reference = np.maximum(np.asarray(reference) - overhead, overhead / 10)
 
     def interval(statistic: object, data: tuple[Floats, ...]) -> tuple[float, float]:
-        if len(times) < 2:
-            return float("nan"), float("nan")
         result = bootstrap(
             data,
             statistic,

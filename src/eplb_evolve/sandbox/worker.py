@@ -53,6 +53,7 @@ def run(descriptors: list[int], spec: dict[str, Any]) -> None:
             _answer(channel, rebalance, json.loads(message), inputs, outputs)
     except BaseException as problem:  # the process boundary: whatever a candidate raises, sys.exit included
         with contextlib.suppress(BaseException):
+            sys.stdout.flush()
             _send(channel, {"error": {"stage": stage, "text": _describe(problem, spec["program"])}})
         os._exit(1)
 

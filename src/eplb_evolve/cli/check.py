@@ -1,0 +1,46 @@
+"""`eplb check CONFIG`: everything that can be wrong before a search, without running one."""
+
+import socket
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from eplb_evolve import config as configuration
+from eplb_evolve.cli import options
+from eplb_evolve.errors import EnvironmentProblem
+from eplb_evolve.evaluation.task import build_task
+from eplb_evolve.paths import project_root
+
+
+def check(config: Annotated[Path, typer.Argument(help="A configuration for openevolve-run.")]) -> None:
+    """Check a configuration: keys, types, workloads, topology, API key variables, the embedded proposer's port."""
+    read = configuration.read(config)
+    section = read.eplb
+    folder = project_root() / "workloads"
+    task = build_task(folder, section.workload, section.checks, section.settings(), topology=section.topology)
+    proposer = f"{', '.join(read.models)} (an LLM)"
+    if read.embedded_api_base is not None:
+        _check_port(read.embedded_api_base, config)
+        proposer = f"the embedded proposer at {read.embedded_api_base} (no LLM)"
+    windows, layers, experts = task.workload.windows.shape
+    topology = task.workload.topology
+    options.say(f"{config} is fine.")
+    options.say(f"  proposer  {proposer}")
+    options.say(f"  workload  {task.workload.name}: {windows} windows x {layers} layers x {experts} experts")
+    options.say(
+        f"  topology  {topology.replicas} replicas on {topology.gpus} GPUs in {topology.nodes} nodes, "
+        f"{topology.groups} expert groups"
+    )
+    options.say(f"  checks    {', '.join(other.name for other in task.checks) or 'none'}")
+    options.say(f"  profile   {section.profile}")
+
+
+def _check_port(api_base: str, config: Path) -> None:
+    address = urlsplit(api_base)
+    with socket.socket() as probe:
+        if probe.connect_ex((address.hostname or "", address.port or 80)) == 0:
+            raise EnvironmentProblem(
+                f"port {address.port} is in use by another process; end it, or change llm.api_base in {config}"
+            )

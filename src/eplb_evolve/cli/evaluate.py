@@ -1,0 +1,94 @@
+"""`eplb evaluate PROGRAM...`: judge programs and print what was measured."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from eplb_evolve.cli import options
+from eplb_evolve.evaluation import measured
+from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.pipeline import evaluate as evaluate_program
+from eplb_evolve.evaluation.pipeline import read_program
+from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.task import Task
+from eplb_evolve.paths import cache_dir, project_root
+from eplb_evolve.results.metrics import BY_NAME
+
+DETAILS = (
+    "ratio_to_reference",
+    "speedup_over_seed",
+    "first_call_ms",
+    "time_p99_ms",
+    "balancedness",
+    "balancedness_reference",
+    "balancedness_same",
+    "balancedness_worst_layer",
+    "balancedness_sglang",
+    "transfers",
+    "combined_score",
+)
+
+
+def evaluate(
+    programs: Annotated[list[Path], typer.Argument(help="Files that define rebalance_experts.")],
+    workload: options.WorkloadNames = None,
+    split: options.SplitName = "search",
+    device: options.Device = "cpu",
+    replicas: options.Replicas = None,
+    gpus: options.Gpus = None,
+    nodes: options.Nodes = None,
+    groups: options.Groups = None,
+    config: options.ConfigFile = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Check, balance and time programs on a workload. Exit code 1 if one of them is invalid or infeasible."""
+    for program in programs:
+        read_program(program)  # a missing file is said before minutes of measuring, not after
+    override = {"replicas": replicas, "gpus": gpus, "nodes": nodes, "groups": groups}
+    tasks = options.tasks(config, workload, split, device, override)
+    results = []
+    with Bench(cache_dir() / "timing.lock") as bench:
+        for task in tasks:
+            for program in programs:
+                results.append(evaluate_with_speedup(program, task, bench))
+                if not as_json:
+                    show(results[-1], options.stdout())
+    if as_json:
+        print(json.dumps([result.as_dict() for result in results], indent=1))
+    if not all(result.feasible for result in results):
+        raise typer.Exit(1)
+
+
+def evaluate_with_speedup(program: Path, task: Task, bench: Bench) -> Evaluation:
+    """Measure in full, with the speedup over the DeepSeek form where that is as shipped."""
+    deepseek_form = project_root() / "seeds" / "deepseek.py"
+    seed = measured.seed_ratio(deepseek_form, task, bench, cache_dir())
+    if seed is None:
+        options.say(f"eplb: no speedup_over_seed: {deepseek_form.resolve()} is not DeepSeek's form as shipped")
+    return measured.with_speedup(evaluate_program(program, task, bench), seed)
+
+
+def show(result: Evaluation, console: Console) -> None:
+    """One evaluation, for a person."""
+    verdict = "feasible" if result.feasible else "valid but infeasible" if result.valid else "invalid"
+    console.print(f"{result.program}: {verdict}", style="bold", markup=False, highlight=False)
+    console.print(f"  on {result.workload}, {result.split} windows; {result.machine}", markup=False, highlight=False)
+    if result.reason:
+        console.print(f"  {result.reason}", markup=False, highlight=False)
+    if result.time_ms is not None:
+        console.print(
+            f"  {result.time_ms:.3g} ms per call (95 % interval {result.time_ms_low:.3g} to "
+            f"{result.time_ms_high:.3g}, {result.samples} pairs)",
+            highlight=False,
+        )
+        for name in DETAILS:
+            metric = BY_NAME[name]
+            unit = f" {metric.unit}" if metric.unit in ("ms", "x", "%") else ""
+            value = metric.show(getattr(result, name))
+            console.print(f"  {name:25s}{value:>9s}{unit}", highlight=False)
+    if not result.valid and result.log.strip():
+        console.print("  It printed, at the end:", highlight=False)
+        console.print("    " + "\n    ".join(result.log.strip().splitlines()[-8:]), markup=False, highlight=False)

@@ -1,0 +1,120 @@
+"""`eplb leaderboard`: what was found, beside the seeds and the reference, on windows that the search never saw."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eplb_evolve import reference
+from eplb_evolve.cli import options
+from eplb_evolve.cli.evaluate import evaluate_with_speedup
+from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.measured import measured, seed_ratio, with_speedup
+from eplb_evolve.evaluation.task import Task
+from eplb_evolve.paths import cache_dir, project_root
+from eplb_evolve.results.board import Row, Table, evolved_rows, tables
+from eplb_evolve.results.ledger import FILE_NAME, Entry, Ledger, now
+from eplb_evolve.results.records import read_records
+from eplb_evolve.results.show import legend, to_markdown, to_terminal
+
+CONFIRMED = 3
+"""How many of a run's best programs are measured on the holdout windows."""
+
+
+def leaderboard(
+    run: Annotated[
+        Path | None, typer.Option("--run", help="A run's folder. [default: the newest in results/runs]")
+    ] = None,
+    workload: options.WorkloadNames = None,
+    split: options.SplitName = "holdout",
+    limit: Annotated[int, typer.Option("--limit", help="Ranked programs to show.")] = 10,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write results/LEADERBOARD.md from the records, and stop.")
+    ] = False,
+    config: options.ConfigFile = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show a run's programs beside the seeds, the reference and the records of this machine.
+
+    The run's best programs are measured on the holdout windows first, if they were not yet; seeds and the reference
+    are measured once per machine.
+    """
+    root = project_root()
+    records = [row for record in read_records(root / "results" / "records") for row in record.rows()]
+    if write:
+        file = root / "results" / "LEADERBOARD.md"
+        file.write_text(to_markdown(tables(records)))
+        options.say(f"wrote {file.relative_to(root)} from {len(records)} measurements in results/records/")
+        return
+    ledger = Ledger(run or _newest(root))
+    if run is not None and not ledger.file.exists():
+        raise UsageError(f"{run} holds no {FILE_NAME}; give a run's folder, such as results/runs/STAMP")
+    tasks = options.tasks(config, workload, split)
+    rows = list(records)
+    with Bench(cache_dir() / "timing.lock") as bench:
+        for task in tasks:
+            rows += _standing_rows(root, task, bench)
+            if task.split == "holdout":
+                _confirm(ledger, task, bench)
+    rows += evolved_rows(ledger.entries())
+    names = {task.workload.name for task in tasks}
+    board = [table for table in tables(rows) if table.workload in names and table.split == split]
+    if as_json:
+        print(json.dumps([row.as_dict() for table in board for row in table.rows], indent=1))
+        return
+    _print(board, ledger, limit)
+
+
+def _newest(root: Path) -> Path:
+    runs = sorted(file.parent for file in (root / "results" / "runs").glob(f"*/{FILE_NAME}"))
+    return runs[-1] if runs else root / "results" / "runs" / "none"
+
+
+def _standing_rows(root: Path, task: Task, bench: Bench) -> list[Row]:
+    """The seeds and the reference, from the cache where this machine has measured them before."""
+    seed = seed_ratio(root / "seeds" / "deepseek.py", task, bench, cache_dir())
+    rows = []
+    for file in sorted((root / "seeds").glob("*.py")):
+        evaluation = with_speedup(measured(file, task, bench, cache_dir()), seed)
+        rows.append(Row(file.stem, "seed", evaluation))
+    evaluation = with_speedup(measured(Path(reference.__file__), task, bench, cache_dir()), seed)
+    return [*rows, Row(reference.NAME, "reference", evaluation)]
+
+
+def _confirm(ledger: Ledger, task: Task, bench: Bench) -> None:
+    """Measure the run's best programs of the search windows on the holdout windows, into the same ledger."""
+    entries = [entry for entry in ledger.entries() if entry.evaluation.workload == task.workload.name]
+    done = {entry.evaluation.sha256 for entry in entries if entry.evaluation.split == "holdout"}
+    found = [entry for entry in entries if entry.evaluation.split == "search" and entry.evaluation.feasible]
+    found.sort(key=lambda entry: entry.evaluation.ratio_to_reference or 0.0)
+    best = list({entry.evaluation.sha256: entry for entry in reversed(found)}.values())[::-1][:CONFIRMED]
+    for entry in best:
+        if entry.evaluation.sha256 not in done:
+            options.say(f"measuring {entry.evaluation.sha256[:10]} on the holdout windows ...")
+            evaluation = evaluate_with_speedup(ledger.run / entry.evaluation.program, task, bench)
+            ledger.append(Entry(evaluation.at(entry.evaluation.program), now(), entry.tier, entry.operators))
+
+
+def _print(board: list[Table], ledger: Ledger, limit: int) -> None:
+    console = options.stdout()
+    for table in board:
+        to_terminal(table, console, limit)
+        console.print()
+    legend(console)
+    entries = ledger.entries()
+    searched = [entry.evaluation for entry in entries if entry.evaluation.split == "search"]
+    if not searched:
+        console.print("No search has run here yet: make evolve")
+        return
+    feasible, valid = sum(run.feasible for run in searched), sum(run.valid for run in searched)
+    console.print(
+        f"\n{len(searched)} evaluations in {ledger.run}: {feasible} feasible, {valid - feasible} infeasible, "
+        f"{len(searched) - valid} invalid.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    evolved = [row for table in board for row in table.rows if row.rank is not None and row.provenance == "evolved"]
+    if evolved:
+        console.print(f"Best program: {ledger.run / evolved[0].evaluation.program}", highlight=False, soft_wrap=True)

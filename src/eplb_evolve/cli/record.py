@@ -1,0 +1,59 @@
+"""`eplb record PROGRAM`: measure a program in full and keep it in results/records."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, cast, get_args
+
+import typer
+
+from eplb_evolve.cli import options
+from eplb_evolve.cli.evaluate import evaluate_with_speedup, show
+from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.pipeline import read_program
+from eplb_evolve.paths import cache_dir, project_root
+from eplb_evolve.proposer import provenance as proposed_by
+from eplb_evolve.results.board import Provenance
+from eplb_evolve.results.ledger import now
+from eplb_evolve.results.records import Record, versions
+
+
+def record(
+    program: Annotated[Path, typer.Argument(help="The program to keep.")],
+    name: Annotated[str, typer.Option("--name", help="Name of the record, a folder of results/records.")],
+    provenance: Annotated[str, typer.Option("--from", help="seed, baseline, reference or evolved.")] = "evolved",
+    search: Annotated[str, typer.Option("--search", help="The command that found it, with its seed.")] = "",
+    workload: options.WorkloadNames = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """Measure a program on the search and holdout windows and write results/records/NAME."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+        raise UsageError(f"--name '{name}': use small letters, digits, dots and dashes")
+    if provenance not in get_args(Provenance):
+        raise UsageError(f"--from is one of {', '.join(get_args(Provenance))}, not '{provenance}'")
+    if provenance == "evolved" and not search:
+        raise UsageError("an evolved program's record says what found it: add --search 'make evolve ...'")
+    source = read_program(program)
+    folder = project_root() / "results" / "records"
+    evaluations = []
+    with Bench(cache_dir() / "timing.lock") as bench:
+        for split in ("search", "holdout"):
+            for task in options.tasks(config, workload, split):
+                evaluation = evaluate_with_speedup(program, task, bench)
+                show(evaluation, options.stdout())
+                evaluations.append(evaluation.at("program.py"))
+    tier, operators = proposed_by(source.decode("utf-8", "replace")) or ("", ())
+    Record(
+        name=name,
+        provenance=cast(Provenance, provenance),
+        how=f"{tier} {'+'.join(operators)}".strip(),
+        when=now(),
+        command="eplb " + " ".join(sys.argv[1:]),
+        search=search,
+        versions=versions(),
+        evaluations=evaluations,
+    ).write(folder, source)
+    options.say(f"wrote results/records/{name}; now write its README.md: what changed and why it is faster")
+    if not all(evaluation.feasible for evaluation in evaluations):
+        raise typer.Exit(1)

@@ -1,0 +1,161 @@
+"""Infer the kinds of all variables of a program.
+
+Flow-insensitive: a variable has one kind, the join over its assignments. Parameters take theirs from annotations
+and from the calls within the program.
+"""
+
+import ast
+from dataclasses import replace
+
+from .expression_kinds import ExpressionKinds, annotation_kind
+from .kinds import INT, UNKNOWN, Kind, join, join_all, list_of
+from ..program import Program
+from .scope import parameters
+
+_ROUNDS = 4  # kinds travel through that many assignments against the text order, and as many calls
+
+Env = dict[str, Kind]
+
+
+class Kinds:
+    """Kinds of all variables of all functions of a program."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._aliases = program.module_aliases()
+        self._functions = {
+            stmt.name: stmt for stmt in ast.walk(program.tree) if isinstance(stmt, ast.FunctionDef)
+        }
+        self._parents = {
+            inner.name: outer.name
+            for outer in self._functions.values()
+            for inner in ast.walk(outer)
+            if isinstance(inner, ast.FunctionDef) and inner is not outer
+        }
+        self._results: dict[str, Kind] = {}
+        self._arguments: dict[str, Env] = {name: {} for name in self._functions}
+        self._envs: dict[str, Env] = {name: {} for name in self._functions}
+        for _ in range(_ROUNDS):
+            for function in self._functions.values():
+                self._infer(function)
+
+    def expressions(self, function: ast.FunctionDef, extra: Env | None = None) -> ExpressionKinds:
+        """A view that tells the kind of any expression of `function`."""
+        env = dict(self._envs.get(self._parents.get(function.name, ""), {}))
+        env.update(self._envs.get(function.name, {}))
+        env.update(extra or {})
+        return ExpressionKinds(env, self._aliases, self._results, self._record_call)
+
+    def variable(self, function: ast.FunctionDef, name: str) -> Kind:
+        """Kind of a variable of `function`."""
+        return self.expressions(function).env.get(name, UNKNOWN)
+
+    def _record_call(self, callee: str, call: ast.Call, kinds: ExpressionKinds) -> None:
+        names = [argument.arg for argument in parameters(self._functions[callee])]
+        known = self._arguments[callee]
+        for name, argument in zip(names, call.args, strict=False):
+            known[name] = join(known.get(name), kinds.of(argument)) or UNKNOWN
+        for keyword in call.keywords:
+            if keyword.arg in names and keyword.arg is not None:
+                known[keyword.arg] = join(known.get(keyword.arg), kinds.of(keyword.value)) or UNKNOWN
+
+    def _infer(self, function: ast.FunctionDef) -> None:
+        env: Env = {}
+        for argument in parameters(function):
+            env[argument.arg] = _parameter_kind(argument, self._arguments[function.name].get(argument.arg))
+        outer = self._envs.get(self._parents.get(function.name, ""), {})
+        for _ in range(_ROUNDS):
+            view = ExpressionKinds({**outer, **env}, self._aliases, self._results, None)
+            binder = _Binder(view, env)
+            for stmt in function.body:
+                binder.visit(stmt)
+            self._results[function.name] = join_all(tuple(binder.returned))
+            if view.env == {**outer, **env}:
+                break
+        self._envs[function.name] = env
+        caller = self.expressions(function)
+        for part in ast.walk(function):
+            match part:
+                case ast.Call(func=ast.Name(id=callee)) if callee in self._functions:
+                    self._record_call(callee, part, caller)
+
+
+class _Binder(ast.NodeVisitor):
+    """One pass over a function: every assignment widens the kinds of its targets."""
+
+    def __init__(self, kinds: ExpressionKinds, env: Env) -> None:
+        self.kinds = kinds
+        self.env = env
+        self.returned: list[Kind] = []
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        pass  # has its own variables
+
+    def visit_Return(self, node: ast.Return) -> None:
+        if node.value is not None:
+            self.returned.append(self.kinds.of(node.value))
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        kind = self.kinds.of(node.value)
+        for target in node.targets:
+            self._learn_axes(target, node.value)
+            self._bind(target, kind)
+        self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        kind = self.kinds.of(node.value) if node.value is not None else UNKNOWN
+        self._bind(node.target, kind if kind != UNKNOWN else annotation_kind(node.annotation))
+        self.generic_visit(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        left = ast.parse(ast.unparse(node.target), mode="eval").body
+        self._bind(node.target, self.kinds.of(ast.BinOp(left, node.op, node.value)))
+
+    def visit_For(self, node: ast.For) -> None:
+        self._bind(node.target, self.kinds.of(node.iter).item)
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        match node:
+            case ast.Call(func=ast.Attribute(value=owner, attr="append"), args=[value]):
+                self._bind_item(owner, self.kinds.of(value))
+            case ast.Call(func=ast.Name(id="range")):
+                for argument in node.args:
+                    if isinstance(argument, ast.Name) and self.kinds.of(argument) == UNKNOWN:
+                        self._bind(ast.Name(argument.id, ast.Store()), INT)  # only integers have ranges
+        self.generic_visit(node)
+
+    def _bind(self, target: ast.expr, kind: Kind) -> None:
+        match target:
+            case ast.Name(id=name):
+                known = self.env.get(name)
+                joined = kind if known in (None, UNKNOWN) else join(known, kind)
+                self.env[name] = self.kinds.env[name] = joined or UNKNOWN
+            case ast.Tuple(elts=targets) | ast.List(elts=targets):
+                items = kind.items if kind.form == "tuple" and len(kind.items) == len(targets) else None
+                for index, part in enumerate(targets):
+                    self._bind(part, items[index] if items else kind.item)
+            case ast.Subscript(value=owner, slice=index) if not isinstance(index, ast.Slice):
+                self._bind_item(owner, kind)
+
+    def _bind_item(self, owner: ast.expr, kind: Kind) -> None:
+        if self.kinds.of(owner).form == "list":
+            self._bind(owner, list_of(kind))
+
+    def _learn_axes(self, target: ast.expr, value: ast.expr) -> None:
+        """`a, b = x.shape` shows that x has two axes."""
+        match target, value:
+            case ast.Tuple(elts=targets), ast.Attribute(value=ast.Name(id=name), attr="shape"):
+                known = self.kinds.env.get(name, UNKNOWN)
+                if known.form in ("unknown", "array") and known.axes is None and name in self.env:
+                    learnt = replace(known, form="array", axes=len(targets))
+                    self.env[name] = self.kinds.env[name] = learnt
+
+
+def _parameter_kind(argument: ast.arg, passed: Kind | None) -> Kind:
+    declared = annotation_kind(argument.annotation)
+    if declared.form == "array" and passed is not None and passed.form == "array":
+        return replace(declared, element=passed.element, axes=passed.axes)
+    if declared != UNKNOWN:
+        return declared
+    return passed or UNKNOWN

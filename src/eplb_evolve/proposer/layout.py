@@ -1,0 +1,173 @@
+"""Turn a changed syntax tree back into text without losing the text that did not change.
+
+`ast.unparse` drops comments and the author's line breaks. Each statement of the original text therefore remembers
+its lines; a statement that still means what it meant is printed from those lines, and only the others are unparsed.
+"""
+
+import ast
+from dataclasses import dataclass
+from typing import cast
+
+INDENT = 4
+_ORIGIN = "layout_origin"
+_COMPOUND = (ast.For, ast.While, ast.If, ast.With, ast.FunctionDef, ast.ClassDef)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a statement stood in the original text."""
+
+    leading: tuple[str, ...]
+    """Blank and comment lines directly above it."""
+    lines: tuple[str, ...]
+    header: tuple[str, ...]
+    """Lines of a compound statement up to its colon; empty when it has none of its own."""
+    trailing: str
+    """Comment after a statement of one line."""
+    column: int
+    meaning: str
+    header_meaning: str
+
+    @property
+    def is_elif(self) -> bool:
+        return self.lines[0].lstrip().startswith("elif")
+
+
+class Layout:
+    """The text of a region, addressed by statement."""
+
+    def __init__(self, text: str, tree: ast.Module) -> None:
+        self._lines = text.split("\n")
+        self._origins: list[Origin] = []
+        occupied = {
+            line
+            for stmt in ast.walk(tree)
+            if isinstance(stmt, ast.stmt)
+            for line in range(_first_line(stmt), _last_own_line(stmt))
+        }
+        for stmt in ast.walk(tree):
+            if isinstance(stmt, ast.stmt):
+                self._remember(stmt, occupied)
+        last = max((stmt.end_lineno or 0 for stmt in tree.body), default=0)
+        self._epilogue = self._lines[last:]
+
+    def render(self, tree: ast.Module) -> str:
+        """The text of `tree`, which is the original tree after any number of edits."""
+        ast.fix_missing_locations(tree)
+        return "\n".join(self._body(tree.body, 0) + self._epilogue)
+
+    def _remember(self, stmt: ast.stmt, occupied: set[int]) -> None:
+        first, last = _first_line(stmt), (stmt.end_lineno or stmt.lineno) - 1
+        line, end_line = self._lines[first], self._lines[last]
+        rest = end_line.encode()[stmt.end_col_offset or 0 :].decode().strip()
+        if line[: stmt.col_offset].strip() or (rest and not rest.startswith("#")):
+            return  # shares its line with another statement
+        header: list[str] = []
+        if isinstance(stmt, _COMPOUND):
+            body_first = _first_line(stmt.body[0])
+            above = self._leading(body_first, occupied)
+            header = self._lines[first : body_first - len(above)]
+        setattr(stmt, _ORIGIN, len(self._origins))
+        self._origins.append(
+            Origin(
+                leading=tuple(self._leading(first, occupied)),
+                lines=tuple(self._lines[first : last + 1]),
+                header=tuple(header),
+                trailing=rest,
+                column=stmt.col_offset,
+                meaning=ast.dump(stmt),
+                header_meaning=_header_meaning(stmt),
+            )
+        )
+
+    def _leading(self, first: int, occupied: set[int]) -> list[str]:
+        start = first
+        while start > 0 and start - 1 not in occupied:
+            text = self._lines[start - 1].strip()
+            if text and not text.startswith("#"):
+                break
+            start -= 1
+        return self._lines[start:first]
+
+    def _origin(self, stmt: ast.stmt) -> Origin | None:
+        key = getattr(stmt, _ORIGIN, None)
+        return None if key is None else self._origins[cast(int, key)]
+
+    def _body(self, stmts: list[ast.stmt], indent: int) -> list[str]:
+        lines: list[str] = []
+        for stmt in stmts:
+            lines += self._stmt(stmt, indent)
+        return lines
+
+    def _stmt(self, stmt: ast.stmt, indent: int, elif_of: bool = False) -> list[str]:
+        origin = self._origin(stmt)
+        if origin is None:
+            leading = ["", ""] if indent == 0 and isinstance(stmt, ast.FunctionDef) else []
+        elif origin.column == indent:
+            leading = list(origin.leading)
+        else:
+            leading = [" " * indent + line.strip() if line.strip() else "" for line in origin.leading]
+        in_place = origin is not None and origin.column == indent and origin.is_elif == elif_of
+        if origin is not None and in_place and ast.dump(stmt) == origin.meaning:
+            return leading + list(origin.lines)
+        if isinstance(stmt, _COMPOUND):
+            kept = origin if in_place else None
+            return leading + self._compound(stmt, indent, kept, elif_of)
+        text = ast.unparse(stmt).split("\n")
+        if origin is not None and origin.trailing and len(text) == 1:
+            text[0] += "  " + origin.trailing
+        return leading + _indented(text, indent)
+
+    def _compound(self, stmt: ast.stmt, indent: int, origin: Origin | None, elif_of: bool) -> list[str]:
+        assert isinstance(stmt, _COMPOUND)
+        if origin is not None and origin.header and _header_meaning(stmt) == origin.header_meaning:
+            lines = list(origin.header)
+        else:
+            header = ast.unparse(_without_bodies(stmt)).split("\n")[:-1]
+            if elif_of:
+                header[0] = "el" + header[0]
+            lines = _indented(header, indent)
+        lines += self._body(stmt.body, indent + INDENT)
+        orelse = stmt.orelse if isinstance(stmt, ast.For | ast.While | ast.If) else []
+        if len(orelse) == 1 and isinstance(stmt, ast.If) and isinstance(orelse[0], ast.If):
+            inner = self._origin(orelse[0])
+            if inner is not None and inner.is_elif:
+                return lines + self._stmt(orelse[0], indent, elif_of=True)
+        if orelse:
+            lines += [" " * indent + "else:", *self._body(orelse, indent + INDENT)]
+        return lines
+
+
+def forget_layout(tree: ast.AST) -> None:
+    """Make copied statements print as new ones, without the comments of the original."""
+    for part in ast.walk(tree):
+        if hasattr(part, _ORIGIN):
+            delattr(part, _ORIGIN)
+
+
+def _first_line(stmt: ast.stmt) -> int:
+    decorators = stmt.decorator_list if isinstance(stmt, ast.FunctionDef | ast.ClassDef) else []
+    return min([stmt.lineno, *(decorator.lineno for decorator in decorators)]) - 1
+
+
+def _last_own_line(stmt: ast.stmt) -> int:
+    """End (exclusive) of the lines that belong to the statement itself rather than to statements inside it."""
+    if isinstance(stmt, _COMPOUND):
+        return stmt.lineno
+    return stmt.end_lineno or stmt.lineno
+
+
+def _without_bodies(stmt: ast.stmt) -> ast.stmt:
+    fields = {name: getattr(stmt, name) for name in stmt._fields if hasattr(stmt, name)}
+    fields["body"] = [ast.Pass()]
+    if "orelse" in fields:
+        fields["orelse"] = []
+    return ast.fix_missing_locations(type(stmt)(**fields))
+
+
+def _header_meaning(stmt: ast.stmt) -> str:
+    return ast.dump(_without_bodies(stmt)) if isinstance(stmt, _COMPOUND) else ""
+
+
+def _indented(lines: list[str], indent: int) -> list[str]:
+    return [" " * indent + line if line else line for line in lines]

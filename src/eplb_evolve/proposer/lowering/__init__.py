@@ -1,0 +1,1 @@
+"""Python, torch and numpy code rewritten so that numba compiles it."""

@@ -1,0 +1,165 @@
+"""Move a run of statements into a function that numba compiles, and call it with numpy views."""
+
+import ast
+import hashlib
+from dataclasses import dataclass, field
+
+from ..analysis.expression_kinds import ExpressionKinds
+from ..analysis.inference import Kinds
+from ..analysis.kinds import UNKNOWN, Kind
+from ..analysis.liveness import interface
+from .statements import Lowering
+from .arrays import Unsupported
+from ..program import HELPER_PREFIX, NameSource, Program
+from ..analysis.scope import Block, function_locals, identifiers, mutated_names
+from ..templates import statements
+
+_SIGNATURE = "def helper(): pass"
+
+
+@dataclass
+class Outliner:
+    """Outlines runs of one program; `helpers` collects what the calls need."""
+
+    program: Program
+    kinds: Kinds
+    names: NameSource
+    helpers: list[ast.FunctionDef] = field(default_factory=list)
+    _callees: dict[str, str] = field(default_factory=dict)
+
+    def replacement(
+        self, function: ast.FunctionDef, block: Block, start: int, stop: int, outer: ast.FunctionDef | None
+    ) -> list[ast.stmt]:
+        """Statements that stand for `block[start:stop]`, or `Unsupported`."""
+        run = block[start:stop]
+        if any(isinstance(part, ast.Return | ast.FunctionDef | ast.Try | ast.With) for stmt in run for part in ast.walk(stmt)):
+            raise Unsupported("return")
+        if _breaks_out(run):
+            raise Unsupported("break")
+        scope = function_locals(outer) if outer else set()
+        shared = interface(function, block, start, stop, scope)
+        kinds = self.kinds.expressions(function)
+        lowered = Lowering(kinds, self.names, self._callee).run(run)
+        changed = mutated_names(run)
+        boundary = _Boundary(kinds, self.names, run, changed)
+        arguments = [boundary.argument(name) for name in shared.inputs]
+        if shared.outputs:
+            lowered += statements(f"return {', '.join(shared.outputs)}")
+        helper = self._helper(list(shared.inputs), lowered)
+        call = f"{helper}({', '.join(arguments)})"
+        return boundary.statements(call, shared.outputs)
+
+    def install(self, function: ast.FunctionDef) -> None:
+        """Put the helpers and the imports that they need into the program."""
+        self.program.add_import("import numba")
+        self.program.add_import("import numpy as np")
+        for helper in self.helpers:
+            self.program.add_helper(helper, function)
+
+    def _helper(self, inputs: list[str], body: list[ast.stmt]) -> str:
+        function = ast.parse(_SIGNATURE).body[0]
+        assert isinstance(function, ast.FunctionDef)
+        function.args.args = [ast.arg(name) for name in inputs]
+        function.decorator_list = [ast.parse("numba.njit(error_model='numpy')", mode="eval").body]
+        function.body = body or [ast.Pass()]
+        function = ast.parse(ast.unparse(ast.fix_missing_locations(function))).body[0]  # type: ignore[assignment]
+        # named by content, so that the same helper found twice stays one when programs cross
+        digest = hashlib.sha256(ast.dump(function).encode()).hexdigest()[:8]
+        function.name = HELPER_PREFIX + digest
+        self.helpers.append(function)
+        return function.name
+
+    def _callee(self, name: str) -> str:
+        """The compiled form of a function that a run calls."""
+        if name in self._callees:
+            return self._callees[name]
+        if any(helper.name == name for helper in self.program.helpers()):
+            return name
+        function = next((each for each in self.program.tree.body if isinstance(each, ast.FunctionDef) and each.name == name), None)
+        arguments = function.args if function else None
+        if function is None or arguments is None or arguments.defaults or arguments.kwonlyargs or function.decorator_list:
+            raise Unsupported(f"call of {name}")
+        self._callees[name] = name  # a recursive call is refused by numba, not by us
+        kinds = self.kinds.expressions(function)
+        lowered = Lowering(kinds, NameSource(identifiers(function)), self._callee).run(function.body)
+        self._callees[name] = self._helper([argument.arg for argument in arguments.args], lowered)
+        return self._callees[name]
+
+
+class _Boundary:
+    """Converts what crosses between the function and its helper."""
+
+    def __init__(self, kinds: ExpressionKinds, fresh: NameSource, run: Block, changed: set[str]) -> None:
+        self.kinds = kinds
+        self.fresh = fresh
+        self.run = run
+        self.changed = changed
+        self.before: list[str] = []
+        self.after: list[str] = []
+
+    def argument(self, name: str) -> str:
+        """The expression that passes a variable to the helper."""
+        kind = self.kinds.env.get(name, UNKNOWN)
+        if kind.form == "list":
+            return self._list_argument(name, kind)
+        if kind.form == "tuple":
+            return f"tuple({name})"
+        if kind.is_array and kind.axes == 0:
+            return f"{name}.item()"
+        if kind.is_array or (kind == UNKNOWN and self._is_indexed(name)):
+            view = "np.asarray" if name in self.changed else "np.ascontiguousarray"
+            return f"{view}({name})"
+        return name
+
+    def statements(self, call: str, outputs: tuple[str, ...]) -> list[ast.stmt]:
+        """The call with all conversions around it."""
+        lines = list(self.before)
+        lines.append(f"{', '.join(outputs)} = {call}" if outputs else call)
+        lines += self.after
+        for name in outputs:
+            kind = self.kinds.env.get(name, UNKNOWN)
+            if kind.is_tensor and kind.axes != 0:
+                lines.append(f"{name} = {self._torch()}.from_numpy({name})")
+            elif kind.form == "list":
+                lines.append(f"{name} = {name}.tolist()")
+        return statements("\n".join(lines))
+
+    def _list_argument(self, name: str, kind: Kind) -> str:
+        element = {"int": "np.int64", "bool": "np.bool_", "float": "np.float64"}.get(kind.innermost.element or "")
+        array = f"np.array({name}, dtype={element})" if element else f"np.array({name})"
+        if name not in self.changed:
+            return array
+        held = self.fresh(f"{name}_array")
+        self.before.append(f"{held} = {array}")
+        self.after.append(f"{name}[:] = {held}.tolist()")
+        return held
+
+    def _is_indexed(self, name: str) -> bool:
+        for stmt in self.run:
+            for part in ast.walk(stmt):
+                match part:
+                    case ast.Subscript(value=ast.Name(id=used)) | ast.For(iter=ast.Name(id=used)) if used == name:
+                        return True
+                    case ast.Attribute(value=ast.Name(id=used), attr="shape") if used == name:
+                        return True
+        return False
+
+    def _torch(self) -> str:
+        for alias, module in self.kinds.aliases.items():
+            if module == "torch":
+                return alias
+        raise Unsupported("a tensor without torch")
+
+
+def _breaks_out(run: Block) -> bool:
+    """Whether a `break` or `continue` in the run belongs to a loop around it."""
+    pending: list[ast.AST] = list(run)
+    while pending:
+        part = pending.pop()
+        if isinstance(part, ast.Break | ast.Continue):
+            return True
+        if not isinstance(part, ast.For | ast.While):
+            pending += ast.iter_child_nodes(part)
+    return False
+
+

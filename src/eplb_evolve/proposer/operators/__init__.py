@@ -1,0 +1,1 @@
+"""Program transformations, by theme. `registry.OPERATORS` lists them all."""

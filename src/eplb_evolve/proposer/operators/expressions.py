@@ -1,0 +1,210 @@
+"""Genetic programming over index and score expressions (T1)."""
+
+import ast
+import random
+
+from ..analysis.expression_kinds import ExpressionKinds
+from ..analysis.inference import Kinds
+from ..analysis.kinds import Kind
+from ..program import Program
+from ..analysis.scope import bound_names, loops
+from ..templates import expression, replace_expression, statements
+from .base import Operator
+
+_INTEGER_OPERATORS = ("+", "-", "*", "//", "%")
+_SCORE_OPERATORS = ("+", "-", "*", "/")
+_MOST_TERMS = 40  # syntax elements of a formula
+
+
+def random_formula(rng: random.Random, depth: int, terminals: list[str], choice: str) -> str:
+    """A random integer expression; `choice` is the template of a conditional."""
+    if depth == 0 or rng.random() < 0.25:
+        return rng.choice(terminals)
+    if rng.random() < 0.2:
+        test = f"({random_formula(rng, depth - 1, terminals, choice)}) % 2 == 0"
+        yes, no = (random_formula(rng, depth - 1, terminals, choice) for _ in range(2))
+        return choice.format(test=test, yes=yes, no=no)
+    left, right = (random_formula(rng, depth - 1, terminals, choice) for _ in range(2))
+    return f"({left} {rng.choice(_INTEGER_OPERATORS)} {right})"
+
+
+def _loop_to_formula(program: Program, rng: random.Random) -> bool:
+    """A loop that scatters integers along the rows of an order becomes a formula in the position.
+
+    `for row: for x in order[row]: a[row, x] = ...` becomes `a.scatter_(1, order, f(position))`.
+    """
+    kinds = Kinds(program)
+    torch = _torch(program)
+    places = []
+    for function in program.functions():
+        view = kinds.expressions(function)
+        for block, index, loop in loops(function):
+            order = _order_of(loop, view)
+            targets = _scattered(loop, view)
+            if order is not None and targets and torch is not None:
+                places.append((block, index, order, targets, _integers(view, loop)))
+    if not places:
+        return False
+    block, index, order, targets, integers = rng.choice(places)
+    position = program.names()("position")
+    lines = [f"{position} = {torch}.arange({order}.shape[1])"]
+    for target in targets:
+        terminals = [position] * 3 + integers + ["1", "2"]
+        formula = random_formula(rng, rng.choice([1, 1, 2]), terminals, _choice(torch))
+        lines.append(f"{target}.scatter_(1, {order}, ({formula} + {position} * 0).expand_as({order}))")
+    block[index : index + 1] = statements("\n".join(lines))
+    return True
+
+
+def _mutate_formula(program: Program, rng: random.Random) -> bool:
+    """A part of an integer expression is replaced, extended or wrapped in a condition."""
+    kinds = Kinds(program)
+    torch = _torch(program)
+    places = []
+    for function in program.functions():
+        view = kinds.expressions(function)
+        for stmt, part in _values(function):
+            kind = view.of(part)
+            if kind.element == "int" and (kind.is_array or kind.is_scalar) and _size(part) <= _MOST_TERMS:
+                places.append((stmt, part, kind, view))
+    if not places:
+        return False
+    stmt, part, kind, view = rng.choice(places)
+    like = [name for name, each in sorted(view.env.items()) if each == kind and name not in bound_names(stmt)]
+    terminals = like + _integers(view, stmt) + ["1", "2"]
+    choice = _choice(torch) if kind.is_array else "({yes} if {test} else {no})"
+    text = ast.unparse(part)
+    return replace_expression(stmt, part, expression(_changed_formula(rng, text, terminals, choice)))
+
+
+def _tweak_score(program: Program, rng: random.Random) -> bool:
+    """A part of an expression over fractions gets another operator, operand or factor."""
+    kinds = Kinds(program)
+    places = []
+    for function in program.functions():
+        view = kinds.expressions(function)
+        for stmt, part in _values(function):
+            if view.of(part).element == "float" and _size(part) <= _MOST_TERMS:
+                places.append((stmt, part, view))
+    if not places:
+        return False
+    stmt, part, view = rng.choice(places)
+    if isinstance(part, ast.BinOp) and rng.random() < 0.5:
+        changed = f"({ast.unparse(part.left)}) {rng.choice(_SCORE_OPERATORS)} ({ast.unparse(part.right)})"
+        return replace_expression(stmt, part, expression(changed))
+    kind = view.of(part)
+    alike = [name for name, each in sorted(view.env.items()) if _combines(each, kind)]
+    other = rng.choice([*alike, "0.5", "2.0", "1e-3"])
+    changed = f"(({ast.unparse(part)}) {rng.choice(_SCORE_OPERATORS)} {other})"
+    return replace_expression(stmt, part, expression(changed))
+
+
+def _reduce_bound(program: Program, rng: random.Random) -> bool:
+    """An integer is replaced by an extreme of an integer tensor in reach."""
+    kinds = Kinds(program)
+    places = []
+    for function in program.functions():
+        view = kinds.expressions(function)
+        bound: set[str] = {argument.arg for argument in function.args.args}
+        for stmt in function.body:
+            tensors = [name for name in sorted(bound) if _is_integer_tensor(view.env.get(name))]
+            for part in ast.walk(stmt):
+                if isinstance(part, ast.expr) and view.of(part).is_int and isinstance(part, ast.BinOp | ast.Name):
+                    if tensors and isinstance(getattr(part, "ctx", ast.Load()), ast.Load):
+                        places.append((stmt, part, tensors))
+            bound |= bound_names(stmt)
+    if not places:
+        return False
+    stmt, part, tensors = rng.choice(places)
+    extreme = f"int({rng.choice(tensors)}.{rng.choice(['max', 'max', 'min'])}())"
+    return replace_expression(stmt, part, expression(extreme + rng.choice(["", "", " + 1"])))
+
+
+OPERATORS = (
+    Operator("loop_to_formula", "T1", 0.5, _loop_to_formula),
+    Operator("mutate_formula", "T1", 0.7, _mutate_formula),
+    Operator("tweak_score", "T1", 0.6, _tweak_score),
+    Operator("reduce_bound", "T1", 0.6, _reduce_bound),
+)
+
+
+def _changed_formula(rng: random.Random, text: str, terminals: list[str], choice: str) -> str:
+    kind = rng.random()
+    if kind < 0.4:
+        return random_formula(rng, 2, terminals, choice)
+    other = random_formula(rng, 1, terminals, choice)
+    if kind < 0.7:
+        operator = rng.choice(_INTEGER_OPERATORS)
+        return f"(({text}) {operator} {other})" if rng.random() < 0.6 else f"({other} {operator} ({text}))"
+    return choice.format(test=f"({other}) % 2 == 0", yes=f"({text})", no=f"({other} - ({text}))")
+
+
+def _values(function: ast.FunctionDef) -> list[tuple[ast.stmt, ast.expr]]:
+    """Expressions in simple statements that are read, with their statement."""
+    found: list[tuple[ast.stmt, ast.expr]] = []
+    for stmt in ast.walk(function):
+        if isinstance(stmt, ast.Assign | ast.AugAssign | ast.Expr):
+            found += [
+                (stmt, part)
+                for part in ast.walk(stmt)
+                if isinstance(part, ast.BinOp | ast.Name | ast.Subscript)
+                and isinstance(getattr(part, "ctx", ast.Load()), ast.Load)
+            ]
+    return found
+
+
+def _order_of(loop: ast.For, view: ExpressionKinds) -> str | None:
+    """`order`, when the loop over rows holds a loop over `order[row]`."""
+    for inner in ast.walk(loop):
+        match loop.target, inner:
+            case ast.Name(id=row), ast.For(iter=iterable):
+                if isinstance(iterable, ast.Call) and isinstance(iterable.func, ast.Attribute):
+                    iterable = iterable.func.value
+                match iterable:
+                    case ast.Subscript(value=ast.Name(id=order), slice=ast.Name(id=index)) if index == row:
+                        kind = view.env.get(order)
+                        if _is_integer_tensor(kind) and kind is not None and kind.axes == 2:
+                            return order
+    return None
+
+
+def _scattered(loop: ast.For, view: ExpressionKinds) -> list[str]:
+    """Integer tensors that the loop writes element by element."""
+    names = {
+        part.value.id
+        for part in ast.walk(loop)
+        if isinstance(part, ast.Subscript)
+        and isinstance(part.ctx, ast.Store)
+        and isinstance(part.value, ast.Name)
+        and isinstance(part.slice, ast.Tuple)
+    }
+    return [name for name in sorted(names) if _is_integer_tensor(view.env.get(name))]
+
+
+def _is_integer_tensor(kind: Kind | None) -> bool:
+    return kind is not None and kind.is_tensor and kind.element == "int" and kind.axes != 0
+
+
+def _integers(view: ExpressionKinds, stmt: ast.stmt) -> list[str]:
+    """Integer variables that the statement does not bind itself."""
+    own = bound_names(stmt)
+    return [name for name, kind in sorted(view.env.items()) if kind.is_int and name not in own]
+
+
+def _combines(kind: Kind, other: Kind) -> bool:
+    numeric = kind.element in ("int", "float")
+    return numeric and (kind.is_scalar or (kind.is_array and other.is_array and kind.axes == other.axes))
+
+
+def _torch(program: Program) -> str | None:
+    return next((alias for alias, module in program.module_aliases().items() if module == "torch"), None)
+
+
+def _choice(torch: str | None) -> str:
+    return f"{torch}.where({{test}}, {{yes}}, {{no}})"
+
+
+def _size(tree: ast.AST) -> int:
+    return sum(1 for _ in ast.walk(tree))
+
+

@@ -1,0 +1,12 @@
+"""All operators that change one program; crossover, which needs two, stands apart."""
+
+from . import edits, expressions, jit, loops, tensor_access
+from .base import Operator
+
+OPERATORS: tuple[Operator, ...] = (
+    *jit.OPERATORS,
+    *tensor_access.OPERATORS,
+    *loops.OPERATORS,
+    *expressions.OPERATORS,
+    *edits.OPERATORS,
+)

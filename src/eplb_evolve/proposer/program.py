@@ -1,0 +1,188 @@
+"""A program as the operators see it: the editable region as a syntax tree, everything around it as bytes."""
+
+import ast
+import copy
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .layout import Layout
+from .analysis.scope import free_loads, identifiers
+
+HELPER_PREFIX = "_jit_"
+_MARKER = re.compile(r"^\W*EVOLVE-BLOCK-(START|END)\b")  # as OpenEvolve reads it
+_PROVENANCE = re.compile(r"^# proposed-by: embedded tier=(T[01]) operators=(\S+)[ \t]*$")
+_GENERATED_IMPORTS = ("import numba", "import numpy as np")
+
+
+class NameSource:
+    """Gives out names that are not taken, each once."""
+
+    def __init__(self, taken: set[str] | frozenset[str]) -> None:
+        self._taken = set(taken)
+
+    def __call__(self, base: str) -> str:
+        name, number = base, 1
+        while name in self._taken:
+            number += 1
+            name = f"{base}_{number}"
+        self._taken.add(name)
+        return name
+
+
+class UnreadableProgram(ValueError):
+    """The text is not a Python program."""
+
+
+@dataclass
+class Program:
+    """A parsed program. Operators change `tree` in place; `head` and `tail` are never touched."""
+
+    head: str
+    tail: str
+    tree: ast.Module
+    layout: Layout
+    outside: frozenset[str]
+    """Names that the code outside of the region mentions."""
+
+    @classmethod
+    def parse(cls, source: str) -> "Program":
+        """Read a program; the region is its largest evolve block, or the whole text when there is none."""
+        head, region, tail = _split(source)
+        lines = region.split("\n")
+        while lines and _PROVENANCE.match(lines[0]):
+            del lines[0]
+        region = "\n".join(lines)
+        try:
+            tree = ast.parse(region)
+            outside = frozenset(identifiers(ast.parse(head)) | identifiers(ast.parse(tail)))
+        except (SyntaxError, ValueError) as error:
+            raise UnreadableProgram(f"the program does not parse: {error}") from None
+        return cls(head, tail, tree, Layout(region, tree), outside)
+
+    def copy(self) -> "Program":
+        """A copy that can be changed without changing this one."""
+        return Program(self.head, self.tail, copy.deepcopy(self.tree), self.layout, self.outside)
+
+    def render(self, tier: str, operators: Sequence[str]) -> str:
+        """The program's text, with its provenance line on top of the region."""
+        text = self.layout.render(self.tree)
+        if ast.dump(ast.parse(text)) != ast.dump(self.tree):
+            text = ast.unparse(self.tree) + "\n"  # a layout that we failed to keep must not change the meaning
+        line = f"# proposed-by: embedded tier={tier} operators={'+'.join(operators)}"
+        return self.head + line + "\n" + text + self.tail
+
+    def functions(self) -> list[ast.FunctionDef]:
+        """Functions of the region that came with the program, nested ones after their parents."""
+        return [
+            stmt
+            for stmt in ast.walk(self.tree)
+            if isinstance(stmt, ast.FunctionDef) and not stmt.name.startswith(HELPER_PREFIX)
+        ]
+
+    def helpers(self) -> list[ast.FunctionDef]:
+        """Compiled helpers that an earlier proposal added."""
+        return [
+            stmt
+            for stmt in self.tree.body
+            if isinstance(stmt, ast.FunctionDef) and stmt.name.startswith(HELPER_PREFIX)
+        ]
+
+    def names(self) -> "NameSource":
+        """A source of names that occur nowhere in the program."""
+        return NameSource(identifiers(self.tree) | self.outside)
+
+    def add_import(self, statement: str) -> None:
+        """Add an import to the region unless it is there."""
+        new = ast.parse(statement).body[0]
+        meanings = [ast.dump(stmt) for stmt in self.tree.body]
+        if ast.dump(new) in meanings:
+            return
+        position = 0
+        for index, stmt in enumerate(self.tree.body):
+            if isinstance(stmt, ast.Import | ast.ImportFrom) or (index == 0 and _is_docstring(stmt)):
+                position = index + 1
+            else:
+                break
+        self.tree.body.insert(position, new)
+
+    def add_helper(self, helper: ast.FunctionDef, user: ast.FunctionDef) -> None:
+        """Add a helper in front of the top-level function that contains `user`, unless it is there."""
+        if any(known.name == helper.name for known in self.helpers()):
+            return
+        for index, stmt in enumerate(self.tree.body):
+            if any(part is user for part in ast.walk(stmt)):
+                self.tree.body.insert(index, helper)
+                return
+        self.tree.body.append(helper)
+
+    def prune(self) -> None:
+        """Remove generated helpers, and imports that only they needed, once nothing calls them."""
+        while True:
+            used = {name for stmt in self.tree.body for name in free_loads(stmt)} | self.outside
+            dead = [helper for helper in self.helpers() if helper.name not in used]
+            if not dead:
+                break
+            self.tree.body = [stmt for stmt in self.tree.body if stmt not in dead]
+        generated = [ast.dump(ast.parse(text).body[0]) for text in _GENERATED_IMPORTS]
+        self.tree.body = [
+            stmt
+            for stmt in self.tree.body
+            if ast.dump(stmt) not in generated or _bound_by_import(stmt) in used
+        ]
+
+    def module_aliases(self) -> dict[str, str]:
+        """Alias of each imported module in the whole program: {"np": "numpy"}."""
+        aliases: dict[str, str] = {}
+        for part in (ast.parse(self.head), self.tree):
+            for stmt in part.body:
+                if isinstance(stmt, ast.Import):
+                    for name in stmt.names:
+                        aliases[name.asname or name.name.split(".")[0]] = name.name
+        return aliases
+
+
+def provenance(source: str) -> tuple[str, tuple[str, ...]] | None:
+    """Tier and operators that made this program, or None when the embedded proposer did not make it."""
+    try:
+        _, region, _ = _split(source)
+    except UnreadableProgram:
+        return None
+    match = _PROVENANCE.match(region.split("\n", 1)[0])
+    return (match[1], tuple(match[2].split("+"))) if match else None
+
+
+def _split(source: str) -> tuple[str, str, str]:
+    """Head, region and tail of a program; together they are the program."""
+    lines = source.split("\n")
+    best: tuple[int, int] | None = None
+    start: int | None = None
+    for number, line in enumerate(lines):
+        marker = _MARKER.match(line)
+        if marker and marker[1] == "START":
+            start = number + 1
+        elif marker and start is not None:
+            if (best is None or number - start > best[1] - best[0]) and _parses(lines[start:number]):
+                best = (start, number)
+            start = None
+    if best is None:
+        return "", source, ""
+    head, region, tail = lines[: best[0]], lines[best[0] : best[1]], lines[best[1] :]
+    return "\n".join(head) + "\n", "\n".join(region) + "\n", "\n".join(tail)
+
+
+def _parses(lines: list[str]) -> bool:
+    try:
+        ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _is_docstring(stmt: ast.stmt) -> bool:
+    return isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Constant)
+
+
+def _bound_by_import(stmt: ast.stmt) -> str:
+    assert isinstance(stmt, ast.Import)
+    return stmt.names[0].asname or stmt.names[0].name

@@ -1,0 +1,203 @@
+"""The commands as a person or a script sees them: output, JSON fields, exit codes, sentences."""
+
+import json
+import sys
+
+import pytest
+import yaml
+from support import ROOT, SEED
+
+from eplb_evolve.cli.main import main
+from eplb_evolve.results.ledger import Ledger
+
+PROMISED = {
+    *("program", "sha256", "workload", "split", "device", "valid", "feasible", "reason", "time_ms", "time_ms_low"),
+    *("time_ms_high", "ratio_to_reference", "time_p99_ms", "first_call_ms", "speedup_over_seed", "balancedness"),
+    *("balancedness_same", "balancedness_worst_layer", "balancedness_reference", "transfers", "combined_score"),
+    *("samples", "sandbox_level", "machine"),
+}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project folder of its own, with the shipped workloads and seeds and a quick configuration."""
+    for name in ("workloads", "seeds", "initial_program.py", "evaluator.py", "prompts"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    document = yaml.safe_load((ROOT / "evolve_config.yaml").read_text())
+    document["eplb"] |= {"workload": "gptoss20b-phased", "checks": []}
+    document["eplb"]["timing"] |= {"pairs_fast": 4, "pairs_slow": 3}
+    (tmp_path / "evolve_config.yaml").write_text(yaml.safe_dump(document))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    return tmp_path
+
+
+@pytest.fixture
+def eplb(project, monkeypatch, capsys):
+    """Run `eplb ARGUMENTS`: (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["eplb", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        return end.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+def test_evaluate_json_has_the_promised_fields(eplb):
+    code, out, _ = eplb("evaluate", SEED, "--json", "--split", "holdout")
+    (result,) = json.loads(out)
+    assert code == 0
+    assert set(result) >= PROMISED
+    assert result["split"] == "holdout"
+    assert result["feasible"] is True
+    assert result["speedup_over_seed"] == pytest.approx(1, rel=0.5)
+
+
+def test_evaluate_shows_figures_and_fits_80_columns(eplb):
+    code, out, err = eplb("evaluate", SEED)
+    assert code == 0, err
+    assert "feasible" in out
+    assert "ms per call (95 % interval" in out
+    assert all(len(line) <= 80 or str(SEED) in line for line in out.splitlines())
+
+
+def test_several_programs_on_several_workloads(eplb, program):
+    wrong = program("x = 1")
+    code, out, _ = eplb(
+        *("evaluate", SEED, wrong, "--workload", "gptoss20b-phased", "--workload", "gptoss20b-mixed", "--json")
+    )
+    results = json.loads(out)
+    assert code == 1
+    assert [(each["workload"], each["valid"]) for each in results] == [
+        ("gptoss20b-phased", True),
+        ("gptoss20b-phased", False),
+        ("gptoss20b-mixed", True),
+        ("gptoss20b-mixed", False),
+    ]
+
+
+def test_an_invalid_program_says_why(eplb, program):
+    code, out, _ = eplb("evaluate", program(wrapping="print('here')\nraise ValueError('odd')"))
+    assert code == 1
+    assert "invalid" in out
+    assert "ValueError: odd (line" in out
+    assert "here" in out
+
+
+def test_a_topology_override(eplb):
+    arguments = ("evaluate", SEED, "--json", "--replicas", "48", "--gpus", "16", "--nodes", "2", "--groups", "4")
+    code, out, err = eplb(*arguments)
+    assert code == 0, err
+    assert json.loads(out)[0]["feasible"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["evaluate", "nothing.py"], 2, "cannot read the program nothing.py: No such file or directory"),
+        (["evaluate", SEED, "--workload", "gptoss"], 2, "unknown workload 'gptoss'"),
+        (["evaluate", SEED, "--split", "hold"], 2, "--split is search or holdout, not 'hold'"),
+        (["evaluate", SEED, "--device", "cuda"], 2, "--device is cpu, not 'cuda'"),
+        (["evaluate", SEED, "--replicas", "41"], 2, "41 replicas do not divide among 8 GPUs"),
+        (["evaluate", SEED, "--replicas", "24"], 2, "24 replicas cannot hold 32 experts"),
+        (["evaluate", SEED, "--config", "none.yaml"], 2, "cannot read the configuration none.yaml"),
+        (["workloads", "show", "gptoss20b-phasd"], 2, "did you mean 'gptoss20b-phased'?"),
+        (["leaderboard", "--run", "nowhere"], 2, "nowhere holds no ledger.jsonl"),
+        (["check", "nothing.yaml"], 2, "cannot read the configuration nothing.yaml"),
+        (["record", SEED, "--name", "A b"], 2, "use small letters"),
+        (["record", SEED, "--name", "a", "--from", "above"], 2, "--from is one of seed"),
+        (["record", SEED, "--name", "a"], 2, "add --search"),
+    ],
+)
+def test_wrong_input_is_one_sentence(eplb, arguments, code, sentence):
+    found, out, err = eplb(*arguments)
+    assert (found, out) == (code, "")
+    assert sentence in err
+    assert err.startswith("eplb: ")
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_missing_trace_is_one_sentence(eplb, project):
+    (project / "workloads").unlink()
+    (project / "workloads").mkdir()
+    card = (ROOT / "workloads" / "gptoss20b-phased.toml").read_text()
+    (project / "workloads" / "gptoss20b-phased.toml").write_text(card)
+    code, _, err = eplb("evaluate", SEED)
+    assert code == 2
+    assert "gptoss20b-phased.npz" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_check_says_what_a_search_will_do(eplb):
+    code, _, err = eplb("check", "evolve_config.yaml")
+    assert code == 0
+    assert "evolve_config.yaml is fine" in err
+    assert "embedded proposer at http://127.0.0.1:18765/v1 (no LLM)" in err
+    assert "31 windows x 24 layers x 32 experts" in err
+
+
+def test_workloads_are_listed(eplb):
+    code, out, _ = eplb("workloads", "list")
+    assert code == 0
+    assert "dsv3-composite" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert {each["name"] for each in json.loads(eplb("workloads", "list", "--json")[1])} >= {"dsv2lite-esft"}
+
+
+def test_a_workload_is_shown_beside_its_source(eplb):
+    code, out, _ = eplb("workloads", "show", "dsv3-composite")
+    assert code == 0
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert "dsv2lite-esft" in out
+    assert "DeepSeek-V3" in out
+    shown = json.loads(eplb("workloads", "show", "dsv3-composite", "--json")[1])
+    assert shown["card"]["topology"]["gpus"] == 32
+    assert any(row["label"].startswith("Gini") for row in shown["statistics"])
+
+
+def test_the_leaderboard_measures_seeds_and_confirms_a_run(eplb, project):
+    """With an empty folder there are the seed and the reference; a run's best program is measured on holdout."""
+    code, out, _ = eplb("leaderboard")
+    assert code == 0
+    assert "deepseek" in out
+    assert "greedy-numpy-1" in out
+    assert "make evolve" in out
+    from eplb_evolve.evaluation.result import Evaluation
+    from eplb_evolve.results.ledger import Entry
+
+    (found,) = json.loads(eplb("evaluate", SEED, "--json")[1])
+    ledger = Ledger(project / "results" / "runs" / "one")
+    kept = ledger.keep_program(SEED.read_bytes() + b"# evolved\n", "ee" * 32)
+    evaluation = Evaluation.from_dict(found | {"sha256": "ee" * 32, "program": str(kept.relative_to(ledger.run))})
+    ledger.append(Entry(evaluation, "now", "T0", ("some_operator",)))
+    code, out, err = eplb("leaderboard")
+    assert code == 0, err
+    assert "on the holdout windows" in err
+    assert f"Best program: {kept}" in out
+    assert "1 evaluations" in out
+    assert [entry.evaluation.split for entry in ledger.entries()] == ["search", "holdout"]
+    rows = json.loads(eplb("leaderboard", "--json")[1])
+    assert {row["provenance"] for row in rows} == {"seed", "reference", "evolved"}
+    assert all(set(row) >= PROMISED | {"rank", "name", "provenance"} for row in rows)
+    assert all(row["split"] == "holdout" for row in rows)
+
+
+def test_a_record_is_kept_and_lands_on_the_written_leaderboard(eplb, project):
+    (project / "results").mkdir()
+    code, _, err = eplb("record", SEED, "--name", "deepseek", "--from", "seed")
+    assert code == 0, err
+    record = json.loads((project / "results" / "records" / "deepseek" / "record.json").read_text())
+    assert {each["split"] for each in record["evaluations"]} == {"search", "holdout"}
+    assert record["command"] == f"eplb record {SEED} --name deepseek --from seed"
+    assert eplb("leaderboard", "--write")[0] == 0
+    assert "[deepseek](records/deepseek/)" in (project / "results" / "LEADERBOARD.md").read_text()
+
+
+def test_outside_a_checkout_the_package_uses_its_own(eplb, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir("/")
+    assert eplb("workloads", "list")[0] == 0
