@@ -1,5 +1,5 @@
 PYTHON ?= python3
-ITERATIONS ?= 60
+ITERATIONS ?= 30
 CONFIG ?= evolve_config.yaml
 SEED ?= initial_program.py
 BIN := .venv/bin

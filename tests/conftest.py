@@ -1,6 +1,7 @@
 """Shared fixtures: a private cache, one bench for all tests, a small task, and programs made from the seed."""
 
 import os
+from contextlib import closing
 
 import pytest
 from support import ROOT, SEED
@@ -23,7 +24,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def bench(cache):
-    with Bench(cache / "timing.lock") as bench:
+    with closing(Bench(cache / "timing.lock")) as bench:
         yield bench
 
 

@@ -23,8 +23,7 @@ from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import build_task
 from eplb_evolve.feedback import artifacts, metrics, progress_line
 from eplb_evolve.paths import CONFIG_NAME, cache_dir
-from eplb_evolve.proposer import lifecycle
-from eplb_evolve.proposer import provenance
+from eplb_evolve.proposer import lifecycle, provenance
 from eplb_evolve.results.ledger import Entry, Ledger, now
 from eplb_evolve.sandbox.process import die_with_parent
 

@@ -57,5 +57,7 @@ def test_feasible_beats_infeasible_and_faster_beats_slower(ratio, other, margin)
 def test_wrong_settings_are_refused():
     with pytest.raises(UsageError, match="next_window is a share"):
         Thresholds(next_window=1.2)
-    with pytest.raises(UsageError, match="pairs and seconds"):
-        Timing(pairs_fast=0)
+    with pytest.raises(UsageError, match="two pairs"):
+        Timing(pairs_fast=1)
+    with pytest.raises(UsageError, match="max_seconds must be positive"):
+        Timing(max_seconds=0)

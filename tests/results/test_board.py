@@ -45,7 +45,10 @@ def test_the_last_measurement_of_a_program_counts():
 
 def test_the_terminal_table_fits_80_columns_and_gives_reasons():
     rows = [row(f"program{i}", 1.0 + i) for i in range(5)]
-    rows += [row("deepseek", 50.0, "seed", speedup_over_seed=1.0), row("bad", reason="layer 3: expert 7 has no replica")]
+    rows += [
+        row("deepseek", 50.0, "seed", speedup_over_seed=1.0),
+        row("bad", reason="layer 3: expert 7 has no replica"),
+    ]
     out = io.StringIO()
     (table,) = tables(rows)
     show.to_terminal(table, Console(file=out, width=80), limit=2)
@@ -81,7 +84,9 @@ def test_evolved_rows_say_how_they_were_made():
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path):
-    record = Record("first", "evolved", "T0 one", "now", "eplb record", "make evolve", versions(), [evaluation("a", 1.0)])
+    record = Record(
+        "first", "evolved", "T0 one", "now", "eplb record", "make evolve", versions(), [evaluation("a", 1.0)]
+    )
     record.write(tmp_path, b"x = 1\n")
     assert read_records(tmp_path) == [record]
     assert (tmp_path / "first" / "program.py").read_bytes() == b"x = 1\n"

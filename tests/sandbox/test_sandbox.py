@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import numpy as np
 import psutil
@@ -22,12 +23,12 @@ CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"
 
 @pytest.fixture(scope="module")
 def zygote():
-    with Zygote() as zygote:
+    with closing(Zygote()) as zygote:
         yield zygote
 
 
 def call(zygote, file, limits=QUICK, weight=LOADS):
-    with zygote.spawn(file, limits) as worker:
+    with closing(zygote.spawn(file, limits)) as worker:
         return worker.call(weight, TOPOLOGY)
 
 
@@ -56,7 +57,7 @@ def test_a_sixth_parameter_receives_the_old_placement(zygote, program):
     """
     import textwrap
 
-    with zygote.spawn(program(textwrap.dedent(source)), QUICK) as worker:
+    with closing(zygote.spawn(program(textwrap.dedent(source)), QUICK)) as worker:
         assert worker.parameters == 6
         old = np.arange(16).reshape(2, 8)
         assert np.array_equal(worker.call(LOADS, TOPOLOGY, old).phy2log, old)
@@ -119,7 +120,7 @@ def test_the_environment_holds_no_secret(program, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     body = "import os\nassert 'OPENAI_API_KEY' not in os.environ, 'leaked'\n"
     body += "text = open(f'/proc/{os.getppid()}/environ').read()\nassert 'sk-secret' not in text, 'leaked'\n"
-    with Zygote() as zygote:
+    with closing(Zygote()) as zygote:
         call(zygote, program(wrapping=body + f"return {CALL}"))
 
 
@@ -129,7 +130,9 @@ def test_one_thread_and_a_folder_of_its_own(zygote, program):
 
 
 def test_the_end_of_what_a_program_prints_is_kept(zygote, program):
-    with zygote.spawn(program(wrapping=f"print('x' * 5000, 'the end', flush=True)\nreturn {CALL}"), QUICK) as worker:
+    with closing(
+        zygote.spawn(program(wrapping=f"print('x' * 5000, 'the end', flush=True)\nreturn {CALL}"), QUICK)
+    ) as worker:
         worker.call(LOADS, TOPOLOGY)
         assert worker.log_tail().endswith("xxx the end\n")
         assert len(worker.log_tail()) == 2000
@@ -151,7 +154,7 @@ def test_no_process_and_no_file_stays(program, tmp_path, monkeypatch):
     )
     file = program(wrapping=escape)
     before = descendants()
-    with Zygote() as zygote:
+    with closing(Zygote()) as zygote:
         call(zygote, file)
         assert len(descendants() - before) == 1, "only the zygote itself"
     assert descendants() == before
@@ -177,7 +180,7 @@ def test_a_killed_harness_leaves_nothing(program, tmp_path):
 
 
 def test_a_dead_zygote_is_an_environment_problem(program):
-    with Zygote() as zygote:
+    with closing(Zygote()) as zygote:
         os.kill(zygote.pid, signal.SIGKILL)
         time.sleep(0.1)
         with pytest.raises(EnvironmentProblem, match="zygote"):

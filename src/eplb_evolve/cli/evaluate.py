@@ -1,6 +1,7 @@
 """`eplb evaluate PROGRAM...`: judge programs and print what was measured."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,7 @@ def evaluate(
     override = {"replicas": replicas, "gpus": gpus, "nodes": nodes, "groups": groups}
     tasks = options.tasks(config, workload, split, device, override)
     results = []
-    with Bench(cache_dir() / "timing.lock") as bench:
+    with closing(Bench(cache_dir() / "timing.lock")) as bench:
         for task in tasks:
             for program in programs:
                 results.append(evaluate_with_speedup(program, task, bench))

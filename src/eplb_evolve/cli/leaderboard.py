@@ -1,6 +1,7 @@
 """`eplb leaderboard`: what was found, beside the seeds and the reference, on windows that the search never saw."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -53,7 +54,7 @@ def leaderboard(
         raise UsageError(f"{run} holds no {FILE_NAME}; give a run's folder, such as results/runs/STAMP")
     tasks = options.tasks(config, workload, split)
     rows = list(records)
-    with Bench(cache_dir() / "timing.lock") as bench:
+    with closing(Bench(cache_dir() / "timing.lock")) as bench:
         for task in tasks:
             rows += _standing_rows(root, task, bench)
             if task.split == "holdout":

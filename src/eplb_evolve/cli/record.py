@@ -2,6 +2,7 @@
 
 import re
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -37,7 +38,7 @@ def record(
     source = read_program(program)
     folder = project_root() / "results" / "records"
     evaluations = []
-    with Bench(cache_dir() / "timing.lock") as bench:
+    with closing(Bench(cache_dir() / "timing.lock")) as bench:
         for split in ("search", "holdout"):
             for task in options.tasks(config, workload, split):
                 evaluation = evaluate_with_speedup(program, task, bench)

@@ -4,10 +4,9 @@ import contextlib
 import fcntl
 import statistics
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +40,7 @@ class Bench:
         self.zygote = Zygote()
         try:
             self._reference = self.zygote.spawn(Path(reference.__file__), TRUSTED)
-            with self.zygote.spawn(Path(__file__).with_name("null_program.py"), TRUSTED) as null:
+            with closing(self.zygote.spawn(Path(__file__).with_name("null_program.py"), TRUSTED)) as null:
                 smallest = np.ones((1, 1), np.float32)
                 calls = [null.call(smallest, Topology(1, 1, 1, 1)).seconds for _ in range(NULL_CALLS)]
         except CandidateFailure as problem:
@@ -69,14 +68,6 @@ class Bench:
         """End the reference's worker and the zygote."""
         self._reference.close()
         self.zygote.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def random_loads(rng: np.random.Generator, layers: int, experts: int) -> NDArray[np.float64]:

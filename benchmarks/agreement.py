@@ -1,0 +1,52 @@
+"""How well evaluations of one program agree with each other, and how long one takes.
+
+    python benchmarks/agreement.py PROGRAM [--repeats 10]
+
+Prints ratio_to_reference and the wall time beyond import and first call of each repeat, then their spread: the
+standard deviation as a share of the mean, for the ratio, and for the absolute median time as its peer.
+"""
+
+import argparse
+import statistics
+from contextlib import closing
+from pathlib import Path
+
+from eplb_evolve import config, machine
+from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.pipeline import evaluate
+from eplb_evolve.evaluation.task import build_task
+from eplb_evolve.paths import CONFIG_NAME, cache_dir, project_root
+
+
+def main() -> None:
+    """Evaluate, print, summarise."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program", type=Path)
+    parser.add_argument("--repeats", type=int, default=10)
+    arguments = parser.parse_args()
+    section = config.read_eplb(project_root() / CONFIG_NAME)
+    task = build_task(project_root() / "workloads", section.workload, section.checks, section.settings())
+    print(f"{arguments.program} on {task.workload.name}; {machine.describe()}")
+    print(f"{'':4s}{'ms':>8s}{'x ref':>8s}{'pairs':>7s}{'wall s beyond first call':>26s}")
+    runs = []
+    with closing(Bench(cache_dir() / "timing.lock")) as bench:
+        for repeat in range(arguments.repeats):
+            run = evaluate(arguments.program, task, bench)
+            if not run.feasible:
+                raise SystemExit(f"{arguments.program}: {run.reason}")
+            beyond = run.wall_s - run.first_call_ms / 1e3
+            print(f"{repeat:<4d}{run.time_ms:8.3f}{run.ratio_to_reference:8.4f}{run.samples:7d}{beyond:26.2f}")
+            runs.append(run)
+    walls = [run.wall_s - run.first_call_ms / 1e3 for run in runs]
+    print(f"median wall beyond import and first call: {statistics.median(walls):.2f} s, longest {max(walls):.2f} s")
+    print(f"SD of ratio_to_reference: {spread([run.ratio_to_reference for run in runs]):.1%} of its mean")
+    print(f"SD of the absolute median time: {spread([run.time_ms for run in runs]):.1%} of its mean")
+
+
+def spread(values: list[float]) -> float:
+    """Standard deviation as a share of the mean."""
+    return statistics.stdev(values) / statistics.mean(values)
+
+
+if __name__ == "__main__":
+    main()
