@@ -30,6 +30,7 @@ class Origin:
 
     @property
     def is_elif(self) -> bool:
+        """Whether it was written as the `elif` of another statement."""
         return self.lines[0].lstrip().startswith("elif")
 
 

@@ -4,10 +4,10 @@ import ast
 import copy
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from .layout import Layout
 from .analysis.scope import free_loads, identifiers
+from .layout import Layout
 
 HELPER_PREFIX = "_jit_"
 _MARKER = re.compile(r"^\W*EVOLVE-BLOCK-(START|END)\b")  # as OpenEvolve reads it
@@ -22,6 +22,7 @@ class NameSource:
         self._taken = set(taken)
 
     def __call__(self, base: str) -> str:
+        """A new name that starts with `base`."""
         name, number = base, 1
         while name in self._taken:
             number += 1
@@ -44,6 +45,8 @@ class Program:
     layout: Layout
     outside: frozenset[str]
     """Names that the code outside of the region mentions."""
+    memory: dict[str, object] = field(default_factory=dict)
+    """What an analysis found out about the tree; an operator that changes the tree must clear it."""
 
     @classmethod
     def parse(cls, source: str) -> "Program":
@@ -64,6 +67,11 @@ class Program:
         """A copy that can be changed without changing this one."""
         return Program(self.head, self.tail, copy.deepcopy(self.tree), self.layout, self.outside)
 
+    def with_region_of(self, other: "Program") -> "Program":
+        """A copy of `other`'s region between this program's head and tail."""
+        tree = copy.deepcopy(other.tree)
+        return Program(self.head, self.tail, tree, other.layout, self.outside)
+
     def render(self, tier: str, operators: Sequence[str]) -> str:
         """The program's text, with its provenance line on top of the region."""
         text = self.layout.render(self.tree)
@@ -83,9 +91,7 @@ class Program:
     def helpers(self) -> list[ast.FunctionDef]:
         """Compiled helpers that an earlier proposal added."""
         return [
-            stmt
-            for stmt in self.tree.body
-            if isinstance(stmt, ast.FunctionDef) and stmt.name.startswith(HELPER_PREFIX)
+            stmt for stmt in self.tree.body if isinstance(stmt, ast.FunctionDef) and stmt.name.startswith(HELPER_PREFIX)
         ]
 
     def names(self) -> "NameSource":
@@ -126,9 +132,7 @@ class Program:
             self.tree.body = [stmt for stmt in self.tree.body if stmt not in dead]
         generated = [ast.dump(ast.parse(text).body[0]) for text in _GENERATED_IMPORTS]
         self.tree.body = [
-            stmt
-            for stmt in self.tree.body
-            if ast.dump(stmt) not in generated or _bound_by_import(stmt) in used
+            stmt for stmt in self.tree.body if ast.dump(stmt) not in generated or _bound_by_import(stmt) in used
         ]
 
     def module_aliases(self) -> dict[str, str]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 _CURRENT = re.compile(r"^# Current Program\n```[\w+-]*\n", re.MULTILINE)
 _TASK = "\n```\n\n# Task"
 _FENCE = re.compile(r"^```[\w+-]*$")
-_HISTORY_HEADING = re.compile(r"^### (?:Program|Inspiration) \S+ \(Score: ")
+_HISTORY_HEADING = re.compile(r"^### (?:Program|Inspiration) \S+ \(Score: (-?[\d.]+|nan|-?inf)")
+_FITNESS = re.compile(r"^- Fitness: (-?[\d.]+|nan|-?inf)$", re.MULTILINE)
 _DIFF_INSTRUCTION = "<<<<<<< SEARCH"
 _MARKER = re.compile(r"^[ \t]*(<<<<<<< SEARCH|=======|>>>>>>> REPLACE)[ \t]*\r?$", re.MULTILINE)
 
@@ -21,7 +22,10 @@ class Prompt:
     """What a proposer needs of a prompt."""
 
     program: str
+    fitness: float | None
+    """Score of the program; None when the prompt does not tell."""
     inspirations: tuple[str, ...]
+    """Other programs, the best first."""
     wants_diff: bool
 
 
@@ -35,26 +39,31 @@ def read_prompt(text: str) -> Prompt:
     begin = next((start for start in starts if _parses(text[start:end])), starts[-1])
     history = text[:begin]
     task = text[end + len(_TASK) :]
-    return Prompt(text[begin : max(begin, end)], tuple(_inspirations(history)), _DIFF_INSTRUCTION in task)
+    fitness = _FITNESS.search(history)
+    return Prompt(
+        program=text[begin : max(begin, end)],
+        fitness=float(fitness[1]) if fitness else None,
+        inspirations=tuple(_inspirations(history)),
+        wants_diff=_DIFF_INSTRUCTION in task,
+    )
 
 
 def _inspirations(history: str) -> list[str]:
-    """Programs under the history's headings, those that parse, each once."""
+    """Programs under the history's headings, those that parse, each once, by falling score."""
     lines = history.split("\n")
-    found: list[str] = []
+    found: dict[str, float] = {}
     for number, line in enumerate(lines[:-1]):
-        if _HISTORY_HEADING.match(line) and _FENCE.match(lines[number + 1]):
+        heading = _HISTORY_HEADING.match(line)
+        if heading and _FENCE.match(lines[number + 1]):
             program = _fenced(lines, number + 2)
-            if program is not None and program not in found:
-                found.append(program)
-    return found
+            if program is not None:
+                found.setdefault(program, float(heading[1]))
+    return sorted(found, key=lambda program: -found[program])
 
 
 def _fenced(lines: list[str], start: int) -> str | None:
     """The text up to the first closing fence that makes it a program."""
     for end in range(start, len(lines)):
-        if _HISTORY_HEADING.match(lines[end]):
-            return None
         if lines[end] == "```":
             program = "\n".join(lines[start:end])
             if _parses(program):

@@ -48,7 +48,8 @@ class Proposer:
             with self._lock:
                 started = time.perf_counter()
                 seed = self._next_seed(prompt.program, request.get("seed"))
-                proposal = propose(prompt.program, prompt.inspirations, seed, known=self._known)
+                failed = prompt.fitness is not None and prompt.fitness <= 0
+                proposal = propose(prompt.program, prompt.inspirations, seed, failed=failed, known=self._known)
                 self._known.add(proposal.fingerprint)
                 self._log(seed, proposal, time.perf_counter() - started)
             text = write_answer(prompt, proposal.source, proposal.note)
@@ -168,9 +169,7 @@ def _user_text(request: dict[str, Any]) -> str:
     texts = [
         message["content"]
         for message in messages
-        if isinstance(message, dict)
-        and message.get("role") == "user"
-        and isinstance(message.get("content"), str)
+        if isinstance(message, dict) and message.get("role") == "user" and isinstance(message.get("content"), str)
     ]
     if not texts:
         raise BadRequest("the request has no user message with text")

@@ -23,7 +23,7 @@ _CASTS: dict[str, Element] = {"float": "float", "double": "float", "half": "floa
 _SHAPED = frozenset({"view", "reshape", "expand", "repeat", "tile"})
 _REDUCTIONS = frozenset({"sum", "mean", "max", "min", "amax", "amin", "prod", "any", "all", "argmax", "argmin"})
 _PAIRS = frozenset({"sort", "topk", "kthvalue", "mode"})
-_FLOAT_FUNCTIONS = frozenset({"sqrt", "exp", "log", "log2", "rand", "randn", "linspace", "true_divide"})
+_FLOAT_FUNCTIONS = frozenset({"sqrt", "exp", "log", "log2", "linspace", "true_divide"})
 
 
 def array_attribute(owner: Kind, name: str) -> Kind:
@@ -100,6 +100,8 @@ def array_function(module: str, function: str, call: ast.Call, of: KindOf) -> Ki
         case "zeros" | "ones" | "empty":
             sizes = call.args if library == "torch" else call.args[:1]
             return tensor(dtype or "float", _shape_axes(sizes, of), library)
+        case "rand" | "randn":
+            return tensor(dtype or "float", _shape_axes(call.args, of), library)
         case "full":
             filler = of(call.args[1]).element if len(call.args) > 1 else None
             return tensor(dtype or filler, _shape_axes(call.args[:1], of), library)
@@ -185,5 +187,7 @@ def _flattened(axes: int | None, arguments: list[ast.expr]) -> int | None:
     try:
         start = ast.literal_eval(arguments[0])
     except ValueError:
+        return None
+    if not isinstance(start, int):
         return None
     return start + 1 if start >= 0 else axes + start + 1

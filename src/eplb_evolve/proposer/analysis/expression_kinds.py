@@ -1,7 +1,6 @@
 """The kind of an expression, given the kinds of the variables in it."""
 
 import ast
-from collections.abc import Callable
 from dataclasses import replace
 
 from .array_kinds import array_attribute, array_function, array_method
@@ -10,6 +9,7 @@ from .kinds import (
     FLOAT,
     INT,
     NONE,
+    NOTHING,
     UNKNOWN,
     Kind,
     as_element,
@@ -49,12 +49,10 @@ class ExpressionKinds:
         env: dict[str, Kind],
         aliases: dict[str, str],
         results: dict[str, Kind],
-        on_call: Callable[..., None] | None = None,
     ) -> None:
         self.env = env
         self.aliases = aliases
         self.results = results
-        self.on_call = on_call
 
     def of(self, expr: ast.AST) -> Kind:
         """Kind of an expression."""
@@ -65,6 +63,8 @@ class ExpressionKinds:
                 return self.env.get(name, UNKNOWN)
             case ast.Tuple(elts=elts):
                 return tuple_of(*(self.of(elt) for elt in elts))
+            case ast.List(elts=[]):
+                return list_of(NOTHING)
             case ast.List(elts=elts):
                 return list_of(join_all(tuple(self.of(elt) for elt in elts)))
             case ast.BinOp():
@@ -97,7 +97,7 @@ class ExpressionKinds:
 
     def with_names(self, **kinds: Kind) -> "ExpressionKinds":
         """The same with more variables."""
-        return ExpressionKinds({**self.env, **kinds}, self.aliases, self.results, self.on_call)
+        return ExpressionKinds({**self.env, **kinds}, self.aliases, self.results)
 
     def _within(self, generators: list[ast.comprehension]) -> "ExpressionKinds":
         inner = self
@@ -134,9 +134,9 @@ class ExpressionKinds:
             case "list":
                 return owner if isinstance(index, ast.Slice) else owner.item
             case "tuple":
-                if isinstance(index, ast.Constant) and isinstance(index.value, int):
-                    if -len(owner.items) <= index.value < len(owner.items):
-                        return owner.items[index.value]
+                match index:
+                    case ast.Constant(value=int() as at) if -len(owner.items) <= at < len(owner.items):
+                        return owner.items[at]
                 return owner.item
             case "array":
                 return replace(owner, axes=self._axes_left(owner.axes, index))

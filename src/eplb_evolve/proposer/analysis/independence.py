@@ -4,7 +4,9 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from .liveness import exposed_reads
-from .scope import Block, bound_names, free_loads, identifiers, mutated_names, root_name
+from .scope import Block, bound_names, free_loads, function_locals, identifiers, mutated_names, root_name
+
+_VIEWS = frozenset({"asarray", "as_tensor", "from_numpy", "ascontiguousarray"})
 
 
 def element_accesses(body: Sequence[ast.stmt]) -> Iterator[tuple[str, list[ast.expr]]]:
@@ -48,9 +50,7 @@ def _changed_by_element(function: ast.FunctionDef, bodies: Sequence[Block], vari
         if (_possible_aliases(function, name) - {name}) & used:
             return False
         accesses = [parts for each, parts in element_accesses(stmts) if each == name]
-        mentions = sum(
-            isinstance(part, ast.Name) and part.id == name for stmt in stmts for part in ast.walk(stmt)
-        )
+        mentions = sum(isinstance(part, ast.Name) and part.id == name for stmt in stmts for part in ast.walk(stmt))
         places = {tuple(ast.dump(part) for part in parts) for parts in accesses}
         if len(accesses) != mentions or len(places) != 1:
             return False
@@ -62,13 +62,20 @@ def _changed_by_element(function: ast.FunctionDef, bodies: Sequence[Block], vari
 
 def _possible_aliases(function: ast.FunctionDef, name: str) -> set[str]:
     """Variables that may share memory with `name`, as far as assignments in the function tell."""
+    local = function_locals(function)
     edges: list[tuple[str, str]] = []
     for part in ast.walk(function):
         match part:
+            case ast.Assign(
+                targets=[ast.Name(id=target)], value=ast.Call(func=ast.Attribute(attr=name), args=[source])
+            ) if name in _VIEWS:
+                origin = root_name(source)
             case ast.Assign(targets=[ast.Name(id=target)], value=value):
                 origin = root_name(value)
-                if origin is not None:
-                    edges.append((target, origin))
+            case _:
+                continue
+        if origin in local and origin is not None:
+            edges.append((target, origin))
     related = {name}
     while True:
         more = {name for edge in edges if set(edge) & related for name in edge} - related
@@ -82,10 +89,7 @@ def _bound_names_escape(function: ast.FunctionDef, body: Block) -> bool:
     inside = {id(part) for stmt in body for part in ast.walk(stmt)}
     bound = bound_names(body)
     return any(
-        isinstance(part, ast.Name)
-        and isinstance(part.ctx, ast.Load)
-        and part.id in bound
-        and id(part) not in inside
+        isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load) and part.id in bound and id(part) not in inside
         for part in ast.walk(function)
     )
 

@@ -7,9 +7,9 @@ and from the calls within the program.
 import ast
 from dataclasses import replace
 
+from ..program import Program
 from .expression_kinds import ExpressionKinds, annotation_kind
 from .kinds import INT, UNKNOWN, Kind, join, join_all, list_of
-from ..program import Program
 from .scope import parameters
 
 _ROUNDS = 4  # kinds travel through that many assignments against the text order, and as many calls
@@ -21,11 +21,8 @@ class Kinds:
     """Kinds of all variables of all functions of a program."""
 
     def __init__(self, program: Program) -> None:
-        self._program = program
         self._aliases = program.module_aliases()
-        self._functions = {
-            stmt.name: stmt for stmt in ast.walk(program.tree) if isinstance(stmt, ast.FunctionDef)
-        }
+        self._functions = {stmt.name: stmt for stmt in ast.walk(program.tree) if isinstance(stmt, ast.FunctionDef)}
         self._parents = {
             inner.name: outer.name
             for outer in self._functions.values()
@@ -36,52 +33,69 @@ class Kinds:
         self._arguments: dict[str, Env] = {name: {} for name in self._functions}
         self._envs: dict[str, Env] = {name: {} for name in self._functions}
         for _ in range(_ROUNDS):
+            before = dict(self._envs)
             for function in self._functions.values():
                 self._infer(function)
+            if self._envs == before:
+                break
+            self._arguments = self._passed_arguments()
 
-    def expressions(self, function: ast.FunctionDef, extra: Env | None = None) -> ExpressionKinds:
+    def expressions(self, function: ast.FunctionDef) -> ExpressionKinds:
         """A view that tells the kind of any expression of `function`."""
-        env = dict(self._envs.get(self._parents.get(function.name, ""), {}))
-        env.update(self._envs.get(function.name, {}))
-        env.update(extra or {})
-        return ExpressionKinds(env, self._aliases, self._results, self._record_call)
+        env = {**self._envs.get(self._parents.get(function.name, ""), {}), **self._envs.get(function.name, {})}
+        return ExpressionKinds(env, self._aliases, self._results)
 
     def variable(self, function: ast.FunctionDef, name: str) -> Kind:
         """Kind of a variable of `function`."""
         return self.expressions(function).env.get(name, UNKNOWN)
 
-    def _record_call(self, callee: str, call: ast.Call, kinds: ExpressionKinds) -> None:
-        names = [argument.arg for argument in parameters(self._functions[callee])]
-        known = self._arguments[callee]
-        for name, argument in zip(names, call.args, strict=False):
-            known[name] = join(known.get(name), kinds.of(argument)) or UNKNOWN
-        for keyword in call.keywords:
-            if keyword.arg in names and keyword.arg is not None:
-                known[keyword.arg] = join(known.get(keyword.arg), kinds.of(keyword.value)) or UNKNOWN
+    def _passed_arguments(self) -> dict[str, Env]:
+        """For each function the kinds of what the program passes to it."""
+        passed: dict[str, Env] = {name: {} for name in self._functions}
+        for caller in self._functions.values():
+            kinds = self.expressions(caller)
+            for part in ast.walk(caller):
+                match part:
+                    case ast.Call(func=ast.Name(id=callee)) if callee in self._functions:
+                        names = [argument.arg for argument in parameters(self._functions[callee])]
+                        given = [*zip(names, part.args, strict=False)]
+                        given += [(keyword.arg, keyword.value) for keyword in part.keywords if keyword.arg]
+                        for name, value in given:
+                            passed[callee][name] = join(passed[callee].get(name), kinds.of(value)) or UNKNOWN
+        return passed
 
     def _infer(self, function: ast.FunctionDef) -> None:
-        env: Env = {}
-        for argument in parameters(function):
-            env[argument.arg] = _parameter_kind(argument, self._arguments[function.name].get(argument.arg))
+        given = {
+            argument.arg: _parameter_kind(argument, self._arguments[function.name].get(argument.arg))
+            for argument in parameters(function)
+        }
         outer = self._envs.get(self._parents.get(function.name, ""), {})
+        env: Env = self._envs[function.name]
         for _ in range(_ROUNDS):
-            view = ExpressionKinds({**outer, **env}, self._aliases, self._results, None)
+            before, env = env, dict(given)
+            view = ExpressionKinds({**outer, **before, **given}, self._aliases, self._results)
             binder = _Binder(view, env)
             for stmt in function.body:
                 binder.visit(stmt)
             self._results[function.name] = join_all(tuple(binder.returned))
-            if view.env == {**outer, **env}:
+            if env == before:
                 break
         self._envs[function.name] = env
-        caller = self.expressions(function)
-        for part in ast.walk(function):
-            match part:
-                case ast.Call(func=ast.Name(id=callee)) if callee in self._functions:
-                    self._record_call(callee, part, caller)
+
+
+def kinds_of(program: Program) -> Kinds:
+    """The kinds of a program, inferred once until the program changes."""
+    known = program.memory.get("kinds")
+    if not isinstance(known, Kinds):
+        known = program.memory["kinds"] = Kinds(program)
+    return known
 
 
 class _Binder(ast.NodeVisitor):
-    """One pass over a function: every assignment widens the kinds of its targets."""
+    """One pass over a function: a variable's kind is the join over its assignments in this pass.
+
+    What the pass has not bound yet has the kind that the pass before found.
+    """
 
     def __init__(self, kinds: ExpressionKinds, env: Env) -> None:
         self.kinds = kinds
@@ -122,15 +136,13 @@ class _Binder(ast.NodeVisitor):
             case ast.Call(func=ast.Name(id="range")):
                 for argument in node.args:
                     if isinstance(argument, ast.Name) and self.kinds.of(argument) == UNKNOWN:
-                        self._bind(ast.Name(argument.id, ast.Store()), INT)  # only integers have ranges
+                        self.env[argument.id] = self.kinds.env[argument.id] = INT  # only integers have ranges
         self.generic_visit(node)
 
     def _bind(self, target: ast.expr, kind: Kind) -> None:
         match target:
             case ast.Name(id=name):
-                known = self.env.get(name)
-                joined = kind if known in (None, UNKNOWN) else join(known, kind)
-                self.env[name] = self.kinds.env[name] = joined or UNKNOWN
+                self.env[name] = self.kinds.env[name] = join(self.env.get(name), kind) or UNKNOWN
             case ast.Tuple(elts=targets) | ast.List(elts=targets):
                 items = kind.items if kind.form == "tuple" and len(kind.items) == len(targets) else None
                 for index, part in enumerate(targets):

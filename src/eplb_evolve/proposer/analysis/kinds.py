@@ -6,7 +6,7 @@ Nothing is concluded from what a variable is called, only from where its value c
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Form = Literal["unknown", "scalar", "array", "list", "tuple", "none", "dtype"]
+Form = Literal["unknown", "nothing", "scalar", "array", "list", "tuple", "none", "dtype"]
 Element = Literal["bool", "int", "float"] | None
 Library = Literal["torch", "numpy"] | None
 
@@ -29,18 +29,22 @@ class Kind:
 
     @property
     def is_int(self) -> bool:
+        """Whether it is an integer or a truth value."""
         return self.form == "scalar" and self.element in ("int", "bool")
 
     @property
     def is_scalar(self) -> bool:
+        """Whether it is a number."""
         return self.form == "scalar"
 
     @property
     def is_array(self) -> bool:
+        """Whether it is a tensor or a numpy array."""
         return self.form == "array"
 
     @property
     def is_tensor(self) -> bool:
+        """Whether it is a tensor."""
         return self.form == "array" and self.library == "torch"
 
     @property
@@ -76,6 +80,8 @@ class Kind:
 
 
 UNKNOWN = Kind()
+NOTHING = Kind("nothing")
+"""Kind of the items of an empty list."""
 INT = Kind("scalar", "int")
 FLOAT = Kind("scalar", "float")
 BOOL = Kind("scalar", "bool")
@@ -116,8 +122,10 @@ def join(first: Kind | None, second: Kind | None) -> Kind | None:
     """Kind of a value that may be of either kind; None stands for no value at all."""
     if first is None or second is None:
         return first if second is None else second
-    if first == second:
+    if second in (first, NOTHING):
         return first
+    if first == NOTHING:
+        return second
     if {first.form, second.form} == {"scalar", "array"}:
         first, second = as_element(first), as_element(second)
     if first.form != second.form:

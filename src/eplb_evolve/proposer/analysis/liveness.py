@@ -1,10 +1,10 @@
 """Which variables flow into and out of a run of statements."""
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .scope import Block, blocks, bound_names, free_loads, function_locals, target_names
+from .scope import Block, bound_names, free_loads, function_locals, parameters, target_names
 
 
 @dataclass(frozen=True)
@@ -13,26 +13,27 @@ class Interface:
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    kept: tuple[str, ...]
+    """Outputs that the run may leave as they were although nothing before the loop around it binds them."""
 
 
 def interface(function: ast.FunctionDef, block: Block, start: int, stop: int, scope: set[str]) -> Interface:
-    """The interface of `block[start:stop]`, of whose variables only those in `scope` matter."""
+    """The interface of `block[start:stop]`; `scope` holds the variables of the functions around `function`."""
     run = block[start:stop]
     bound = bound_names(run)
     exposed, defined = exposed_reads(run)
-    repeated = any(block is inner for loop in _loop_bodies(function) for inner in blocks(loop))
-    used_elsewhere = _loads_outside(function, run)
-    outputs = bound & (used_elsewhere | (exposed if repeated else set()))
-    bound_before = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
-    bound_before |= _bound_outside(function, run)
-    inputs = (exposed | ((outputs - defined) & bound_before)) & (scope | function_locals(function))
-    inputs -= {name for name in bound if name not in bound_before and not repeated}
-    return Interface(tuple(sorted(inputs)), tuple(sorted(outputs)))
+    earlier, later, repeated = _surroundings(function, block, start, stop)
+    outputs = bound & exposed_reads(later)[0]
+    outputs |= bound & {name for stmt in ast.walk(function) if _is_inner(stmt, function) for name in free_loads(stmt)}
+    before = {argument.arg for argument in parameters(function)} | earlier
+    local = function_locals(function)
+    inputs = exposed & (scope | local) - (bound - before)
+    kept = outputs - defined - before if repeated else set()
+    inputs |= (outputs - defined) & before
+    return Interface(tuple(sorted(inputs)), tuple(sorted(outputs)), tuple(sorted(kept)))
 
 
-def exposed_reads(
-    stmts: Sequence[ast.stmt], defined: frozenset[str] = frozenset()
-) -> tuple[set[str], frozenset[str]]:
+def exposed_reads(stmts: Sequence[ast.stmt], defined: frozenset[str] = frozenset()) -> tuple[set[str], frozenset[str]]:
     """Names read before the statements themselves surely bind them, and the names surely bound at the end."""
     exposed: set[str] = set()
     for stmt in stmts:
@@ -56,31 +57,38 @@ def exposed_reads(
     return exposed, defined
 
 
-def _loop_bodies(function: ast.FunctionDef) -> list[Block]:
-    return [
-        stmt.body for block in blocks(function) for stmt in block if isinstance(stmt, ast.For | ast.While)
-    ]
+def _surroundings(
+    function: ast.FunctionDef, block: Block, start: int, stop: int
+) -> tuple[set[str], list[ast.stmt], bool]:
+    """Names that may be bound before the run, what may be executed after it, and whether a loop repeats it."""
+    earlier = bound_names(block[:start])
+    later = list(block[stop:])
+    repeated = False
+    for outer, index in reversed(_path(function.body, block) or []):
+        stmt = outer[index]
+        if isinstance(stmt, ast.For | ast.While):
+            repeated = True
+            later.append(stmt)
+        if isinstance(stmt, ast.For):
+            earlier |= target_names(stmt.target)
+        earlier |= bound_names(outer[:index])
+        later += outer[index + 1 :]
+    return earlier, later, repeated
 
 
-def _loads_outside(function: ast.FunctionDef, run: Sequence[ast.stmt]) -> set[str]:
-    return {name for stmt in _statements_outside(function.body, run) for name in free_loads(stmt)}
-
-
-def _bound_outside(function: ast.FunctionDef, run: Sequence[ast.stmt]) -> set[str]:
-    return {name for stmt in _statements_outside(function.body, run) for name in bound_names(stmt)}
-
-
-def _statements_outside(block: Sequence[ast.stmt], run: Sequence[ast.stmt]) -> Iterable[ast.AST]:
-    """The function's code without the run: whole statements, and headers of the statements around the run."""
-    for stmt in block:
-        if any(stmt is inside for inside in run):
-            continue
-        if not any(part is run[0] for part in ast.walk(stmt)):
-            yield stmt
-            continue
-        for field in ("target", "iter", "test"):
-            header = getattr(stmt, field, None)
-            if header is not None:
-                yield header
+def _path(outer: Block, block: Block) -> list[tuple[Block, int]] | None:
+    """The statements, outermost first, inside which `block` lies."""
+    if outer is block:
+        return []
+    for index, stmt in enumerate(outer):
         for field in ("body", "orelse"):
-            yield from _statements_outside(getattr(stmt, field, []), run)
+            inner = getattr(stmt, field, None)
+            if isinstance(inner, list):
+                rest = _path(inner, block)
+                if rest is not None:
+                    return [(outer, index), *rest]
+    return None
+
+
+def _is_inner(stmt: ast.AST, function: ast.FunctionDef) -> bool:
+    return isinstance(stmt, ast.FunctionDef | ast.Lambda) and stmt is not function

@@ -32,9 +32,7 @@ def identifiers(tree: ast.AST) -> set[str]:
 
 def target_names(target: ast.AST) -> set[str]:
     """Names that an assignment to `target` binds."""
-    return {
-        part.id for part in ast.walk(target) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-    }
+    return {part.id for part in ast.walk(target) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
 
 
 def parameters(function: ast.FunctionDef | ast.Lambda) -> list[ast.arg]:
@@ -90,6 +88,8 @@ def root_name(expr: ast.AST) -> str | None:
         match expr:
             case ast.Name(id=name):
                 return name
+            case ast.Attribute(attr="shape" | "dtype" | "device" | "ndim"):
+                return None
             case ast.Attribute(value=inner) | ast.Subscript(value=inner) | ast.Starred(value=inner):
                 expr = inner
             case ast.Call(func=ast.Attribute() as inner):

@@ -2,19 +2,20 @@
 
 import ast
 import hashlib
+import textwrap
 from dataclasses import dataclass, field
 
 from ..analysis.expression_kinds import ExpressionKinds
 from ..analysis.inference import Kinds
 from ..analysis.kinds import UNKNOWN, Kind
 from ..analysis.liveness import interface
-from .statements import Lowering
-from .arrays import Unsupported
-from ..program import HELPER_PREFIX, NameSource, Program
 from ..analysis.scope import Block, function_locals, identifiers, mutated_names
+from ..program import HELPER_PREFIX, NameSource, Program
 from ..templates import statements
+from .base import Unsupported
+from .statements import Lowering
 
-_SIGNATURE = "def helper(): pass"
+_LEAVING = (ast.Return, ast.FunctionDef, ast.Try, ast.With)
 
 
 @dataclass
@@ -32,12 +33,12 @@ class Outliner:
     ) -> list[ast.stmt]:
         """Statements that stand for `block[start:stop]`, or `Unsupported`."""
         run = block[start:stop]
-        if any(isinstance(part, ast.Return | ast.FunctionDef | ast.Try | ast.With) for stmt in run for part in ast.walk(stmt)):
-            raise Unsupported("return")
-        if _breaks_out(run):
-            raise Unsupported("break")
+        if any(isinstance(part, _LEAVING) for stmt in run for part in ast.walk(stmt)) or _breaks_out(run):
+            raise Unsupported("statements that leave the run")
         scope = function_locals(outer) if outer else set()
         shared = interface(function, block, start, stop, scope)
+        if shared.kept:
+            raise Unsupported("a variable that keeps its value from an earlier pass")
         kinds = self.kinds.expressions(function)
         lowered = Lowering(kinds, self.names, self._callee).run(run)
         changed = mutated_names(run)
@@ -57,17 +58,15 @@ class Outliner:
             self.program.add_helper(helper, function)
 
     def _helper(self, inputs: list[str], body: list[ast.stmt]) -> str:
-        function = ast.parse(_SIGNATURE).body[0]
-        assert isinstance(function, ast.FunctionDef)
-        function.args.args = [ast.arg(name) for name in inputs]
-        function.decorator_list = [ast.parse("numba.njit(error_model='numpy')", mode="eval").body]
-        function.body = body or [ast.Pass()]
-        function = ast.parse(ast.unparse(ast.fix_missing_locations(function))).body[0]  # type: ignore[assignment]
+        text = ast.unparse(ast.fix_missing_locations(ast.Module(body or [ast.Pass()], [])))
+        header = f"@numba.njit(error_model='numpy')\ndef {{}}({', '.join(inputs)}):\n"
+        text = header + textwrap.indent(text, "    ")
         # named by content, so that the same helper found twice stays one when programs cross
-        digest = hashlib.sha256(ast.dump(function).encode()).hexdigest()[:8]
-        function.name = HELPER_PREFIX + digest
+        name = HELPER_PREFIX + hashlib.sha256(text.encode()).hexdigest()[:8]
+        function = ast.parse(text.replace("{}", name, 1)).body[0]
+        assert isinstance(function, ast.FunctionDef)
         self.helpers.append(function)
-        return function.name
+        return name
 
     def _callee(self, name: str) -> str:
         """The compiled form of a function that a run calls."""
@@ -75,15 +74,21 @@ class Outliner:
             return self._callees[name]
         if any(helper.name == name for helper in self.program.helpers()):
             return name
-        function = next((each for each in self.program.tree.body if isinstance(each, ast.FunctionDef) and each.name == name), None)
-        arguments = function.args if function else None
-        if function is None or arguments is None or arguments.defaults or arguments.kwonlyargs or function.decorator_list:
-            raise Unsupported(f"call of {name}")
-        self._callees[name] = name  # a recursive call is refused by numba, not by us
+        function = self._plain_function(name)
+        self._callees[name] = name  # a function that calls itself is refused by numba
         kinds = self.kinds.expressions(function)
         lowered = Lowering(kinds, NameSource(identifiers(function)), self._callee).run(function.body)
-        self._callees[name] = self._helper([argument.arg for argument in arguments.args], lowered)
+        self._callees[name] = self._helper([argument.arg for argument in function.args.args], lowered)
         return self._callees[name]
+
+    def _plain_function(self, name: str) -> ast.FunctionDef:
+        """A top-level function of the region that is called with positional arguments only."""
+        for stmt in self.program.tree.body:
+            match stmt:
+                case ast.FunctionDef(args=ast.arguments(defaults=[], kwonlyargs=[]), decorator_list=[]):
+                    if stmt.name == name:
+                        return stmt
+        raise Unsupported(f"call of {name}")
 
 
 class _Boundary:
@@ -161,5 +166,3 @@ def _breaks_out(run: Block) -> bool:
         if not isinstance(part, ast.For | ast.While):
             pending += ast.iter_child_nodes(part)
     return False
-
-

@@ -2,7 +2,7 @@
 
 import ast
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..analysis.scope import free_loads, target_names
 from ..templates import expression, renamed, replace_expression, statements, substituted
@@ -97,14 +97,12 @@ def _extreme(
     better = _precedes(scores, bests, operator)
     update = f"if not {found} or better:\n    {found} = True\n    {result} = element\n"
     update += "".join(
-        f"    {best} = {ast.unparse(score)}\n"
-        for score, best in zip(scores, bests, strict=True)
-        if best != result
+        f"    {best} = {ast.unparse(score)}\n" for score, best in zip(scores, bests, strict=True) if best != result
     )
     return before, inner + statements(update, better=better, element=element)
 
 
-def _precedes(scores: list[ast.expr], bests: list[str], operator: ast.cmpop) -> ast.expr:
+def _precedes(scores: Sequence[ast.expr], bests: Sequence[str], operator: ast.cmpop) -> ast.expr:
     """`scores` comes strictly before `bests`, compared like tuples."""
     first = ast.Compare(scores[0], [operator], [ast.Name(bests[0], ast.Load())])
     if len(scores) == 1:
@@ -136,9 +134,7 @@ def lift_reductions(block: list[ast.stmt], fresh: Fresh) -> bool:
         if isinstance(stmt, ast.For | ast.While | ast.If):
             for inner in (stmt.body, stmt.orelse):
                 changed |= lift_reductions(inner, fresh)
-        is_copy = (
-            before and isinstance(stmt, ast.Assign) and ast.unparse(stmt.targets[0]) == ast.unparse(stmt.value)
-        )
+        is_copy = before and isinstance(stmt, ast.Assign) and ast.unparse(stmt.targets[0]) == ast.unparse(stmt.value)
         block[index : index + 1] = before if is_copy else [*before, stmt]
         changed |= bool(before)
         index += len(before) + (0 if is_copy else 1)
@@ -148,8 +144,8 @@ def lift_reductions(block: list[ast.stmt], fresh: Fresh) -> bool:
 def liftable(stmt: ast.stmt) -> list[ast.Call]:
     """Reductions that the statement evaluates exactly once, before anything else happens in it."""
     match stmt:
-        case ast.For(iter=part) | ast.If(test=part):
-            parts: list[ast.AST] = [part]
+        case ast.For(iter=header) | ast.If(test=header):
+            parts: list[ast.AST] = [header]
         case ast.Assign() | ast.AugAssign() | ast.Expr() | ast.Return():
             parts = [stmt]
         case _:
@@ -166,9 +162,7 @@ def liftable(stmt: ast.stmt) -> list[ast.Call]:
 
 def _lift(stmt: ast.stmt, call: ast.Call, fresh: Fresh) -> list[ast.stmt]:
     match stmt:
-        case ast.Assign(targets=[ast.Name(id=name)], value=value) if (
-            value is call and name not in free_loads(call)
-        ):
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is call and name not in free_loads(call):
             result = name
         case _:
             result = fresh("reduced")

@@ -9,25 +9,23 @@ import copy
 from collections.abc import Sequence
 
 from ..analysis.kinds import INT
-from .arrays import Unsupported
-from .values import ValueLowering
+from ..templates import expression, statements
+from .base import Unsupported
 from .reductions import apply_key, lift_reductions
-from ..templates import as_target, expression, statements
+from .values import ValueLowering
 
 
 class Lowering(ValueLowering):
     """Lowers statements."""
 
+    growing: frozenset[str] = frozenset()
+    """Lists that stay lists, because something is appended to them."""
+
     def run(self, stmts: Sequence[ast.stmt]) -> list[ast.stmt]:
         """The lowered form of a run of statements."""
         copied = copy.deepcopy(list(stmts))
         lift_reductions(copied, self.fresh)
-        self.growing = frozenset(
-            name
-            for stmt in copied
-            for part in ast.walk(stmt)
-            for name in _appended_to(part)
-        )
+        self.growing = frozenset(name for stmt in copied for part in ast.walk(stmt) for name in _appended_to(part))
         return self.block(copied)
 
     def block(self, stmts: Sequence[ast.stmt]) -> list[ast.stmt]:
@@ -86,24 +84,18 @@ class Lowering(ValueLowering):
             case ast.Tuple(elts=targets), _ if all(isinstance(part, ast.Name) for part in targets):
                 return [ast.Assign([target], self.expr(value))]
             case ast.Subscript(), _:
-                return self.store(target, self.expr(value), self.kinds.of(value).is_array)
+                return self.store(target, self.expr(value), self.kinds.of(value))
         raise Unsupported("assignment target")
 
     def augment(self, stmt: ast.AugAssign) -> list[ast.stmt]:
         """`target op= value`."""
-        value = self.expr(stmt.value)
         match stmt.target:
-            case ast.Name():
-                if self.kinds.of(ast.Name(stmt.target.id, ast.Load())).form == "list":
+            case ast.Name(id=name):
+                if self.kinds.of(ast.Name(name, ast.Load())).form == "list":
                     raise Unsupported("list concatenation")
-                return [ast.AugAssign(stmt.target, stmt.op, value)]
-            case ast.Subscript(value=owner, slice=index):
-                read = ast.Subscript(owner, index, ast.Load())
-                if self.is_fancy(read):
-                    return self.store(stmt.target, ast.BinOp(self.expr(read), stmt.op, value), is_array=True)
-                place = as_target(self.expr(read))
-                assert isinstance(place, ast.Subscript)
-                return [ast.AugAssign(place, stmt.op, value)]
+                return [ast.AugAssign(stmt.target, stmt.op, self.expr(stmt.value))]
+            case ast.Subscript() as target:
+                return self.augmented(target, stmt.op, stmt.value)
         raise Unsupported("augmented assignment target")
 
     def iterable(self, iterable: ast.expr) -> ast.expr:
@@ -124,7 +116,7 @@ class Lowering(ValueLowering):
         if not isinstance(argument, ast.Call) or "key" not in options or not isinstance(flip, ast.Constant):
             raise Unsupported("sorted")
         size, item, keys = self.length(argument), self.fresh("item"), self.fresh("keys")
-        inner = Lowering(self.kinds.with_names(**{item: INT}), self.fresh, self.callee, self.growing)
+        inner = Lowering(self.kinds.with_names(**{item: INT}), self.fresh, self.callee)
         score = inner.pure(apply_key(options["key"], ast.Name(item, ast.Load())))
         if isinstance(score, ast.Tuple):
             raise Unsupported("sorted by several keys")

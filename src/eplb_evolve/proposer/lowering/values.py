@@ -1,30 +1,18 @@
-"""Expressions of plain Python and indexing as numpy code that numba compiles."""
+"""Expressions as numpy code that numba compiles."""
 
 import ast
-from collections.abc import Callable
 
-from ..analysis.expression_kinds import ExpressionKinds
 from ..analysis.kinds import Kind
-from .arrays import ArrayLowering, Unsupported
-from ..templates import expression, statements
+from ..templates import expression
+from .base import Unsupported
+from .indexing import IndexLowering
 
 _NATIVE_CALLS = frozenset({"range", "len", "int", "float", "bool", "round", "enumerate", "zip"})
 _LIST_REDUCTIONS = {"min": "min", "max": "max", "sum": "sum"}
 
 
-class ValueLowering(ArrayLowering):
-    """Lowers expressions. `growing` holds the lists that stay lists, because something is appended to them."""
-
-    def __init__(
-        self,
-        kinds: ExpressionKinds,
-        fresh: Callable[[str], str],
-        callee: Callable[[str], str],
-        growing: frozenset[str] = frozenset(),
-    ) -> None:
-        super().__init__(kinds, fresh)
-        self.callee = callee
-        self.growing = growing
+class ValueLowering(IndexLowering):
+    """Lowers expressions."""
 
     def expr(self, expr: ast.expr) -> ast.expr:
         """The lowered form of an expression."""
@@ -43,6 +31,8 @@ class ValueLowering(ArrayLowering):
             case ast.BinOp(left=left, op=op, right=right):
                 if isinstance(op, ast.MatMult):
                     raise Unsupported("matrix product")
+                if self.is_elementwise(expr):
+                    return self.elementwise(expr)
                 return ast.BinOp(self.expr(left), op, self.expr(right))
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return ast.UnaryOp(ast.Not(), self.truth(operand))
@@ -159,75 +149,6 @@ class ValueLowering(ArrayLowering):
             return expression("np.sort(items)", items=self.expr(call.args[0]))
         helper = self.callee(name)
         return ast.Call(ast.Name(helper, ast.Load()), [self.expr(argument) for argument in call.args], [])
-
-    def read(self, expr: ast.Subscript) -> ast.expr:
-        """An element, row or slice."""
-        owner = self.expr(expr.value)
-        if self.is_fancy(expr):
-            names = self._index_names(expr)
-            held, result, row = self.held(owner), self.fresh("picked"), self.fresh("row")
-            length = next(name for name, array in names if array)
-            places = ", ".join(f"{name}[{row}]" if array else name for name, array in names)
-            self.emit(
-                f"{result} = np.empty(len({length}), {held}.dtype)\n"
-                f"for {row} in range(len({length})):\n"
-                f"    {result}[{row}] = {held}[{places}]\n"
-            )
-            return expression(result)
-        lowered = ast.Subscript(owner, self._index(expr.slice), ast.Load())
-        if isinstance(expr.slice, ast.Slice) and self.kinds.of(expr.value).form == "list":
-            return expression("items.copy()", items=lowered)
-        return lowered
-
-    def store(self, target: ast.Subscript, value: ast.expr, is_array: bool) -> list[ast.stmt]:
-        """`target = value` with a lowered value."""
-        if not self.is_fancy(target):
-            if isinstance(target.slice, ast.Slice) and self.kinds.of(target.value).form == "list":
-                raise Unsupported("assignment to a slice of a list")
-            place = ast.Subscript(self.expr(target.value), self._index(target.slice), ast.Store())
-            return [ast.Assign([place], value)]
-        names = self._index_names(target)
-        row, held = self.fresh("row"), self.held(value, "values") if is_array else None
-        length = next(name for name, array in names if array)
-        places = ", ".join(f"{name}[{row}]" if array else name for name, array in names)
-        element = value if held is None else expression(f"{held}[{row}]")
-        return statements(
-            f"for {row} in range(len({length})):\n    owner[{places}] = element",
-            owner=self.expr(target.value),
-            element=element,
-        )
-
-    def is_fancy(self, expr: ast.Subscript) -> bool:
-        """Whether several index arrays pick single elements."""
-        parts = expr.slice.elts if isinstance(expr.slice, ast.Tuple) else [expr.slice]
-        kinds = [self.kinds.of(part) for part in parts]
-        arrays = [kind for kind in kinds if kind.is_array and kind.axes != 0]
-        if len(parts) < 2 or not arrays:
-            return False
-        owner = self.kinds.of(expr.value)
-        if owner.axes != len(parts) or any(kind.axes != 1 for kind in arrays):
-            raise Unsupported("index arrays")
-        if any(isinstance(part, ast.Slice) for part in parts):
-            raise Unsupported("index arrays beside slices")
-        return True
-
-    def _index_names(self, expr: ast.Subscript) -> list[tuple[str, bool]]:
-        assert isinstance(expr.slice, ast.Tuple)
-        return [
-            (self.held(self.expr(part), "at"), self.kinds.of(part).is_array and self.kinds.of(part).axes != 0)
-            for part in expr.slice.elts
-        ]
-
-    def _index(self, index: ast.expr) -> ast.expr:
-        match index:
-            case ast.Tuple(elts=elts):
-                return ast.Tuple([self._index(elt) for elt in elts], ast.Load())
-            case ast.Slice(lower=lower, upper=upper, step=step):
-                bounds = [None if bound is None else self.expr(bound) for bound in (lower, upper, step)]
-                return ast.Slice(*bounds)
-            case ast.Constant(value=value) if value is ...:
-                return index
-        return self.expr(index)
 
     def _number(self, value: ast.expr, item: Kind) -> ast.expr:
         if item.element in ("int", "bool"):

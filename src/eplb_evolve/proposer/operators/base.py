@@ -26,3 +26,10 @@ class Operator:
     share: float
     """How often it is drawn, relative to the others."""
     rewrite: Rewrite
+
+    def apply(self, program: Program, rng: random.Random) -> bool:
+        """Change the program, if there is a place for it."""
+        changed = self.rewrite(program, rng)
+        if changed:
+            program.memory.clear()
+        return changed

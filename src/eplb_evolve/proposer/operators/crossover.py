@@ -4,9 +4,9 @@ import ast
 import copy
 import random
 
+from ..analysis.scope import bound_names, free_loads
 from ..layout import forget_layout
 from ..program import HELPER_PREFIX, Program
-from ..analysis.scope import bound_names, free_loads
 
 _ALL = 0.3  # how often every differing function is taken, not one
 
@@ -56,9 +56,7 @@ def _needed(program: Program, donor: Program) -> list[ast.stmt]:
     while True:
         bound = {name for stmt in [*program.tree.body, *needed] for name in _top_level(stmt)} | program.outside
         missing = {name for stmt in [*program.tree.body, *needed] for name in free_loads(stmt)} - bound
-        more = [
-            stmt for stmt in donor.tree.body if stmt not in needed and set(_top_level(stmt)) & missing
-        ]
+        more = [stmt for stmt in donor.tree.body if stmt not in needed and set(_top_level(stmt)) & missing]
         if not more:
             return needed
         needed += more

@@ -4,11 +4,11 @@ import ast
 import copy
 import random
 
-from ..analysis.inference import Kinds
+from ..analysis.inference import kinds_of
 from ..analysis.kinds import UNKNOWN
+from ..analysis.scope import Block, blocks
 from ..layout import forget_layout
 from ..program import Program
-from ..analysis.scope import Block, blocks
 from ..templates import expression, replace_expression
 from .base import Operator
 
@@ -53,13 +53,14 @@ def _change_constant(program: Program, rng: random.Random) -> bool:
     if not places:
         return False
     function, part = rng.choice(places)
-    value = part.value
-    if isinstance(value, bool):
-        new: object = not value
-    elif isinstance(value, int):
-        new = rng.choice([value - 1, value + 1, value * 2, value // 2, 0, 1, -1])
-    else:
-        new = rng.choice([value * 2, value / 2, value + 1, -value, 0.0, 1.0])
+    new: object
+    match part.value:
+        case bool() as flag:
+            new = not flag
+        case int() as whole:
+            new = rng.choice([whole - 1, whole + 1, whole * 2, whole // 2, 0, 1, -1])
+        case float() as value:
+            new = rng.choice([value * 2, value / 2, value + 1, -value, 0.0, 1.0])
     return replace_expression(function, part, expression(f"({new!r})"))
 
 
@@ -96,11 +97,11 @@ def _change_comparison(program: Program, rng: random.Random) -> bool:
 
 def _transplant_expression(program: Program, rng: random.Random) -> bool:
     """An expression is replaced by another one of the same kind from the same function."""
-    kinds = Kinds(program)
+    kinds = kinds_of(program)
     places: list[tuple[ast.FunctionDef, ast.expr, list[ast.expr]]] = []
     for function in program.functions():
         view = kinds.expressions(function)
-        found = [
+        found: list[ast.expr] = [
             part
             for part in ast.walk(function)
             if isinstance(part, ast.Name | ast.Call | ast.BinOp | ast.Subscript)

@@ -4,28 +4,16 @@ import ast
 import random
 
 from ..analysis.expression_kinds import ExpressionKinds
-from ..analysis.inference import Kinds
+from ..analysis.inference import kinds_of
 from ..analysis.kinds import Kind
-from ..program import Program
 from ..analysis.scope import bound_names, loops
+from ..program import Program
 from ..templates import expression, replace_expression, statements
 from .base import Operator
+from .formulas import Terminals, changed_formula, random_formula
 
-_INTEGER_OPERATORS = ("+", "-", "*", "//", "%")
 _SCORE_OPERATORS = ("+", "-", "*", "/")
 _MOST_TERMS = 40  # syntax elements of a formula
-
-
-def random_formula(rng: random.Random, depth: int, terminals: list[str], choice: str) -> str:
-    """A random integer expression; `choice` is the template of a conditional."""
-    if depth == 0 or rng.random() < 0.25:
-        return rng.choice(terminals)
-    if rng.random() < 0.2:
-        test = f"({random_formula(rng, depth - 1, terminals, choice)}) % 2 == 0"
-        yes, no = (random_formula(rng, depth - 1, terminals, choice) for _ in range(2))
-        return choice.format(test=test, yes=yes, no=no)
-    left, right = (random_formula(rng, depth - 1, terminals, choice) for _ in range(2))
-    return f"({left} {rng.choice(_INTEGER_OPERATORS)} {right})"
 
 
 def _loop_to_formula(program: Program, rng: random.Random) -> bool:
@@ -33,7 +21,7 @@ def _loop_to_formula(program: Program, rng: random.Random) -> bool:
 
     `for row: for x in order[row]: a[row, x] = ...` becomes `a.scatter_(1, order, f(position))`.
     """
-    kinds = Kinds(program)
+    kinds = kinds_of(program)
     torch = _torch(program)
     places = []
     for function in program.functions():
@@ -49,8 +37,8 @@ def _loop_to_formula(program: Program, rng: random.Random) -> bool:
     position = program.names()("position")
     lines = [f"{position} = {torch}.arange({order}.shape[1])"]
     for target in targets:
-        terminals = [position] * 3 + integers + ["1", "2"]
-        formula = random_formula(rng, rng.choice([1, 1, 2]), terminals, _choice(torch))
+        terminals = Terminals((*[position] * 3, *integers, "1", "2"), frozenset({position}), torch)
+        formula = random_formula(rng, rng.choice([1, 1, 2]), terminals)
         lines.append(f"{target}.scatter_(1, {order}, ({formula} + {position} * 0).expand_as({order}))")
     block[index : index + 1] = statements("\n".join(lines))
     return True
@@ -58,8 +46,7 @@ def _loop_to_formula(program: Program, rng: random.Random) -> bool:
 
 def _mutate_formula(program: Program, rng: random.Random) -> bool:
     """A part of an integer expression is replaced, extended or wrapped in a condition."""
-    kinds = Kinds(program)
-    torch = _torch(program)
+    kinds = kinds_of(program)
     places = []
     for function in program.functions():
         view = kinds.expressions(function)
@@ -71,15 +58,14 @@ def _mutate_formula(program: Program, rng: random.Random) -> bool:
         return False
     stmt, part, kind, view = rng.choice(places)
     like = [name for name, each in sorted(view.env.items()) if each == kind and name not in bound_names(stmt)]
-    terminals = like + _integers(view, stmt) + ["1", "2"]
-    choice = _choice(torch) if kind.is_array else "({yes} if {test} else {no})"
-    text = ast.unparse(part)
-    return replace_expression(stmt, part, expression(_changed_formula(rng, text, terminals, choice)))
+    arrays = frozenset(like) if kind.is_array else frozenset()
+    terminals = Terminals((*like, *_integers(view, stmt), "1", "2"), arrays, _torch(program))
+    return replace_expression(stmt, part, expression(changed_formula(rng, ast.unparse(part), terminals)))
 
 
 def _tweak_score(program: Program, rng: random.Random) -> bool:
     """A part of an expression over fractions gets another operator, operand or factor."""
-    kinds = Kinds(program)
+    kinds = kinds_of(program)
     places = []
     for function in program.functions():
         view = kinds.expressions(function)
@@ -101,17 +87,21 @@ def _tweak_score(program: Program, rng: random.Random) -> bool:
 
 def _reduce_bound(program: Program, rng: random.Random) -> bool:
     """An integer is replaced by an extreme of an integer tensor in reach."""
-    kinds = Kinds(program)
+    kinds = kinds_of(program)
     places = []
     for function in program.functions():
         view = kinds.expressions(function)
         bound: set[str] = {argument.arg for argument in function.args.args}
         for stmt in function.body:
             tensors = [name for name in sorted(bound) if _is_integer_tensor(view.env.get(name))]
-            for part in ast.walk(stmt):
-                if isinstance(part, ast.expr) and view.of(part).is_int and isinstance(part, ast.BinOp | ast.Name):
-                    if tensors and isinstance(getattr(part, "ctx", ast.Load()), ast.Load):
-                        places.append((stmt, part, tensors))
+            places += [
+                (stmt, part, tensors)
+                for part in ast.walk(stmt)
+                if tensors
+                and isinstance(part, ast.BinOp | ast.Name)
+                and isinstance(getattr(part, "ctx", ast.Load()), ast.Load)
+                and view.of(part).is_int
+            ]
             bound |= bound_names(stmt)
     if not places:
         return False
@@ -126,17 +116,6 @@ OPERATORS = (
     Operator("tweak_score", "T1", 0.6, _tweak_score),
     Operator("reduce_bound", "T1", 0.6, _reduce_bound),
 )
-
-
-def _changed_formula(rng: random.Random, text: str, terminals: list[str], choice: str) -> str:
-    kind = rng.random()
-    if kind < 0.4:
-        return random_formula(rng, 2, terminals, choice)
-    other = random_formula(rng, 1, terminals, choice)
-    if kind < 0.7:
-        operator = rng.choice(_INTEGER_OPERATORS)
-        return f"(({text}) {operator} {other})" if rng.random() < 0.6 else f"({other} {operator} ({text}))"
-    return choice.format(test=f"({other}) % 2 == 0", yes=f"({text})", no=f"({other} - ({text}))")
 
 
 def _values(function: ast.FunctionDef) -> list[tuple[ast.stmt, ast.expr]]:
@@ -200,11 +179,5 @@ def _torch(program: Program) -> str | None:
     return next((alias for alias, module in program.module_aliases().items() if module == "torch"), None)
 
 
-def _choice(torch: str | None) -> str:
-    return f"{torch}.where({{test}}, {{yes}}, {{no}})"
-
-
 def _size(tree: ast.AST) -> int:
     return sum(1 for _ in ast.walk(tree))
-
-

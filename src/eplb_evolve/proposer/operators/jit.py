@@ -4,62 +4,132 @@ import ast
 import random
 from dataclasses import dataclass, replace
 
-from ..analysis.inference import Kinds
-from ..lowering.arrays import Unsupported
+from ..analysis.inference import kinds_of
+from ..analysis.scope import Block, blocks, identifiers
+from ..lowering.base import Unsupported
 from ..lowering.outline import Outliner
-from ..program import Program
-from ..analysis.scope import Block, blocks
+from ..program import HELPER_PREFIX, NameSource, Program
 from .base import Operator
 
 _OUTERMOST = 0.8  # compiling an inner loop alone pays for a call and its conversions on each pass
-_LEAST_STATEMENTS = 3  # of a run without a loop
+_SHORTER = 0.4  # how often a run is not the longest possible: long ones take numba seconds to compile
+_CONVERSIONS = frozenset({"asarray", "ascontiguousarray", "from_numpy"})
+_LEAST_CALLS = 3  # on arrays, in a run without a loop
 
 
 @dataclass(frozen=True)
 class _Run:
+    """Neighbouring statements of a function, `outer` being the function around that one if there is any."""
+
     function: ast.FunctionDef
+    outer: ast.FunctionDef | None
     block: Block
     start: int
     stop: int
 
-    def at(self, index: int) -> "_Run":
-        """The run of one statement of the same block."""
-        return replace(self, start=index, stop=index + 1)
-
     @property
-    def is_worthwhile(self) -> bool:
-        run = self.block[self.start : self.stop]
-        looped = any(isinstance(part, ast.For | ast.While) for stmt in run for part in ast.walk(stmt))
-        return looped or len(run) >= _LEAST_STATEMENTS
+    def stmts(self) -> list[ast.stmt]:
+        """The statements."""
+        return self.block[self.start : self.stop]
+
+
+class _Jit:
+    """One program with what is known about it."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._kinds = kinds_of(program)
+        self._taken = identifiers(program.tree) | program.outside
+        self._compilable: dict[int, bool] = {}
+
+    def runs(self) -> list[_Run]:
+        """Every single statement as a run."""
+        functions = self._program.functions()
+        outer_of = {
+            id(inner): outer
+            for outer in functions
+            for inner in ast.walk(outer)
+            if isinstance(inner, ast.FunctionDef) and inner is not outer
+        }
+        return [
+            _Run(function, outer_of.get(id(function)), block, index, index + 1)
+            for function in functions
+            for block in blocks(function)
+            for index in range(len(block))
+        ]
+
+    def replace(self, run: _Run) -> bool:
+        """Put a call of a compiled helper in place of the run, if that can be done."""
+        outliner = self._outliner()
+        try:
+            call = outliner.replacement(run.function, run.block, run.start, run.stop, run.outer)
+        except Unsupported:
+            return False
+        run.block[run.start : run.stop] = call
+        outliner.install(run.function)
+        return True
+
+    def widest(self, run: _Run) -> _Run:
+        """The longest run of compilable statements around a statement; empty when that one is not compilable."""
+        if not self._compiles(run):
+            return replace(run, stop=run.start)
+        start, stop = run.start, run.stop
+        while start > 0 and self._compiles(replace(run, start=start - 1, stop=start)):
+            start -= 1
+        while stop < len(run.block) and self._compiles(replace(run, start=stop, stop=stop + 1)):
+            stop += 1
+        return replace(run, start=start, stop=stop)
+
+    def is_worthwhile(self, run: _Run) -> bool:
+        """Whether the run holds a loop, several operations on arrays, or several helpers that can be one."""
+        view = self._kinds.expressions(run.function)
+        calls = helpers = 0
+        for part in (inner for stmt in run.stmts for inner in ast.walk(stmt)):
+            match part:
+                case ast.For() | ast.While():
+                    return True
+                case ast.Call(func=ast.Attribute(attr=name)) if name not in _CONVERSIONS:
+                    calls += view.of(part).is_array
+                case ast.Call(func=ast.Name(id=name)) if name.startswith(HELPER_PREFIX):
+                    helpers += 1
+        return calls >= _LEAST_CALLS or helpers > 1
+
+    def _compiles(self, run: _Run) -> bool:
+        """Whether a single statement can be compiled; a docstring stays where it is."""
+        stmt = run.block[run.start]
+        if id(stmt) not in self._compilable:
+            try:
+                self._outliner().replacement(run.function, run.block, run.start, run.stop, run.outer)
+                self._compilable[id(stmt)] = run.start > 0 or not isinstance(stmt, ast.Expr)
+            except Unsupported:
+                self._compilable[id(stmt)] = False
+        return self._compilable[id(stmt)]
+
+    def _outliner(self) -> Outliner:
+        return Outliner(self._program, self._kinds, NameSource(self._taken))
 
 
 def _outline_loop(program: Program, rng: random.Random) -> bool:
     """Compile one loop with everything in it."""
-    loops = [run for run in _runs(program) if isinstance(run.block[run.start], ast.For | ast.While)]
+    jit = _Jit(program)
+    loops = [run for run in jit.runs() if isinstance(run.stmts[0], ast.For | ast.While)]
     outermost = [run for run in loops if run.block is run.function.body]
     rng.shuffle(loops)
     rng.shuffle(outermost)
-    ordered = outermost + loops if rng.random() < _OUTERMOST else loops
-    kinds = Kinds(program)
-    return any(_replace(program, kinds, run) for run in ordered)
+    return any(jit.replace(run) for run in (outermost + loops if rng.random() < _OUTERMOST else loops))
 
 
 def _outline_run(program: Program, rng: random.Random) -> bool:
-    """Compile the longest compilable run of statements around one of them."""
-    runs = _runs(program)
+    """Compile a run of statements, mostly the longest compilable one around a statement."""
+    jit = _Jit(program)
+    runs = jit.runs()
     rng.shuffle(runs)
-    kinds = Kinds(program)
     for run in runs:
-        compilable = [_compiles(program, kinds, run.at(index)) for index in range(len(run.block))]
-        if not compilable[run.start]:
-            continue
-        start, stop = run.start, run.stop
-        while start > 0 and compilable[start - 1]:
-            start -= 1
-        while stop < len(compilable) and compilable[stop]:
-            stop += 1
-        longest = replace(run, start=start, stop=stop)
-        if longest.is_worthwhile and _replace(program, kinds, longest):
+        chosen = jit.widest(run)
+        if chosen.stmts and rng.random() < _SHORTER:
+            start, stop = rng.randint(chosen.start, run.start), rng.randint(run.stop, chosen.stop)
+            chosen = replace(chosen, start=start, stop=stop)
+        if chosen.stmts and jit.is_worthwhile(chosen) and jit.replace(chosen):
             return True
     return False
 
@@ -68,47 +138,3 @@ OPERATORS = (
     Operator("jit_outline", "T0", 3.0, _outline_loop),
     Operator("jit_run", "T0", 2.0, _outline_run),
 )
-
-
-def _runs(program: Program) -> list[_Run]:
-    """Every single statement as a run."""
-    return [
-        _Run(function, block, index, index + 1)
-        for function in program.functions()
-        for block in blocks(function)
-        for index in range(len(block))
-        if not any(isinstance(part, ast.FunctionDef) for part in ast.walk(block[index]))
-    ]
-
-
-def _compiles(program: Program, kinds: Kinds, run: _Run) -> bool:
-    if isinstance(run.block[run.start], ast.Expr) and run.start == 0:
-        return False  # a docstring stays where it is
-    try:
-        _outlined(program, kinds, run)
-    except Unsupported:
-        return False
-    return True
-
-
-def _replace(program: Program, kinds: Kinds, run: _Run) -> bool:
-    try:
-        outliner, call = _outlined(program, kinds, run)
-    except Unsupported:
-        return False
-    run.block[run.start : run.stop] = call
-    outliner.install(run.function)
-    return True
-
-
-def _outlined(program: Program, kinds: Kinds, run: _Run) -> tuple[Outliner, list[ast.stmt]]:
-    outer = next(
-        (
-            function
-            for function in program.functions()
-            if function is not run.function and any(part is run.function for part in ast.walk(function))
-        ),
-        None,
-    )
-    outliner = Outliner(program, kinds, program.names())
-    return outliner, outliner.replacement(run.function, run.block, run.start, run.stop, outer)

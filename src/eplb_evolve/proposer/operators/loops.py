@@ -1,16 +1,15 @@
 """Loops written in another way (T0)."""
 
 import ast
-import copy
 import random
 
-from ..analysis.inference import Kinds
-from ..analysis.independence import element_accesses, iterations_independent, shares_safely
-from ..program import Program
+from ..analysis.independence import iterations_independent, shares_safely
+from ..analysis.inference import kinds_of
 from ..analysis.purity import is_total
-from ..lowering.reductions import lift_reductions, liftable
 from ..analysis.scope import Block, blocks, bound_names, free_loads, loops, mutated_names
-from ..templates import expression, replace_expression
+from ..lowering.reductions import lift_reductions, liftable
+from ..program import Program
+from ..templates import replace_expression
 from .base import Operator
 
 
@@ -34,7 +33,7 @@ def _expand_reduction(program: Program, rng: random.Random) -> bool:
 
 def _hoist_invariant(program: Program, rng: random.Random) -> bool:
     """An expression that a loop does not change is computed before the loop."""
-    kinds = Kinds(program)
+    kinds = kinds_of(program)
     places = []
     for function in program.functions():
         view = kinds.expressions(function)
@@ -63,19 +62,17 @@ def _hoist_invariant(program: Program, rng: random.Random) -> bool:
 
 def _fuse_loops(program: Program, rng: random.Random) -> bool:
     """Two neighbouring loops over the same range become one."""
-    places = []
+    places: list[tuple[Block, int, ast.For, ast.For]] = []
     for function in program.functions():
         for block in blocks(function):
             for index in range(len(block) - 1):
-                first, second = block[index], block[index + 1]
-                if isinstance(first, ast.For) and isinstance(second, ast.For):
-                    if _same_range(first, second) and shares_safely(function, first, second):
-                        places.append((block, index))
+                match block[index], block[index + 1]:
+                    case (ast.For() as first, ast.For() as second):
+                        if _same_range(first, second) and shares_safely(function, first, second):
+                            places.append((block, index, first, second))
     if not places:
         return False
-    block, index = rng.choice(places)
-    first, second = block[index], block[index + 1]
-    assert isinstance(first, ast.For) and isinstance(second, ast.For)
+    block, index, first, second = rng.choice(places)
     first.body += second.body
     del block[index + 1]
     return True
@@ -88,7 +85,7 @@ def _interchange_loops(program: Program, rng: random.Random) -> bool:
         for _, _, outer in loops(function):
             match outer:
                 case ast.For(target=ast.Name(id=first), body=[ast.For(target=ast.Name(id=second), orelse=[]) as inner]):
-                    fixed = first not in free_loads(inner.iter) and _is_range(outer.iter) and _is_range(inner.iter)
+                    fixed = first not in free_loads(inner.iter) and is_range(outer.iter) and is_range(inner.iter)
                     if fixed and iterations_independent(function, inner.body, (first, second)):
                         places.append((outer, inner))
     if not places:
@@ -96,32 +93,6 @@ def _interchange_loops(program: Program, rng: random.Random) -> bool:
     outer, inner = rng.choice(places)
     outer.target, inner.target = inner.target, outer.target
     outer.iter, inner.iter = inner.iter, outer.iter
-    return True
-
-
-def _vectorise(program: Program, rng: random.Random) -> bool:
-    """A loop of element-wise assignments becomes assignments to slices."""
-    kinds = Kinds(program)
-    torch = next((alias for alias, module in program.module_aliases().items() if module == "torch"), None)
-    places = []
-    for function in program.functions():
-        view = kinds.expressions(function)
-        for block, index, loop in loops(function):
-            if isinstance(loop.target, ast.Name) and _is_range(loop.iter) and torch is not None:
-                whole = iterations_independent(function, loop.body, (loop.target.id,))
-                arrays = {name: kind for name, kind in view.env.items() if kind.is_tensor}
-                if whole and all(_is_elementwise(stmt, loop.target.id, set(arrays)) for stmt in loop.body):
-                    counts = {name: kind.axes for name, kind in arrays.items()}
-                    if all(counts[name] == len(parts) for name, parts in element_accesses(loop.body)):
-                        places.append((block, index, loop))
-    if not places:
-        return False
-    block, index, loop = rng.choice(places)
-    assert isinstance(loop.target, ast.Name) and isinstance(loop.iter, ast.Call)
-    bounds = loop.iter.args
-    start, stop = (ast.Constant(0), bounds[0]) if len(bounds) == 1 else (bounds[0], bounds[1])
-    writer = _Slices(loop.target.id, ast.Slice(start, stop), f"{torch}.arange")
-    block[index : index + 1] = [writer.visit(stmt) for stmt in loop.body]
     return True
 
 
@@ -149,33 +120,8 @@ OPERATORS = (
     Operator("hoist_invariant", "T0", 0.7, _hoist_invariant),
     Operator("fuse_loops", "T0", 0.5, _fuse_loops),
     Operator("interchange_loops", "T0", 0.3, _interchange_loops),
-    Operator("vectorise", "T0", 1.0, _vectorise),
     Operator("drop_unused", "T0", 0.3, _drop_unused),
 )
-
-
-class _Slices(ast.NodeTransformer):
-    """Puts a slice in place of the loop variable in indices, and the range in place of it elsewhere."""
-
-    def __init__(self, name: str, span: ast.Slice, arange: str) -> None:
-        self.name = name
-        self.span = span
-        self.arange = arange
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:
-        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        sliced = [
-            copy.deepcopy(self.span) if isinstance(part, ast.Name) and part.id == self.name else part
-            for part in parts
-        ]
-        node.slice = sliced[0] if len(sliced) == 1 else ast.Tuple(sliced, ast.Load())
-        return node
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        if node.id != self.name:
-            return node
-        assert self.span.lower is not None and self.span.upper is not None
-        return expression(f"{self.arange}(start, stop)", start=self.span.lower, stop=self.span.upper)
 
 
 def _own_expressions(stmt: ast.stmt) -> list[ast.expr]:
@@ -192,7 +138,8 @@ def _own_expressions(stmt: ast.stmt) -> list[ast.expr]:
     return found
 
 
-def _is_range(expr: ast.expr) -> bool:
+def is_range(expr: ast.expr) -> bool:
+    """Whether the expression is a range of step one."""
     match expr:
         case ast.Call(func=ast.Name(id="range"), args=[_] | [_, _], keywords=[]):
             return True
@@ -202,39 +149,4 @@ def _is_range(expr: ast.expr) -> bool:
 def _same_range(first: ast.For, second: ast.For) -> bool:
     plain = isinstance(first.target, ast.Name) and not first.orelse and not second.orelse
     same = ast.dump(first.target) == ast.dump(second.target) and ast.dump(first.iter) == ast.dump(second.iter)
-    return plain and same and _is_range(first.iter)
-
-
-def _is_elementwise(stmt: ast.stmt, variable: str, arrays: set[str]) -> bool:
-    """`a[i] = ...` where the right side is arithmetic on elements at i and numbers that do not depend on i."""
-    match stmt:
-        case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name)) as target], value=value):
-            pass
-        case ast.AugAssign(target=ast.Subscript(value=ast.Name(id=name)) as target, value=value):
-            pass
-        case _:
-            return False
-    return name in arrays and _indexes_once(target, variable) and _is_arithmetic(value, variable, arrays)
-
-
-def _is_arithmetic(expr: ast.expr, variable: str, arrays: set[str]) -> bool:
-    match expr:
-        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div(), right=right):
-            return _is_arithmetic(left, variable, arrays) and _is_arithmetic(right, variable, arrays)
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return _is_arithmetic(operand, variable, arrays)
-        case ast.Subscript(value=ast.Name(id=name)):
-            return name in arrays and _indexes_once(expr, variable)
-        case ast.Name(id=name):
-            return name not in arrays
-    return isinstance(expr, ast.Constant)
-
-
-def _indexes_once(expr: ast.Subscript, variable: str) -> bool:
-    parts = expr.slice.elts if isinstance(expr.slice, ast.Tuple) else [expr.slice]
-    plain = [part for part in parts if isinstance(part, ast.Name) and part.id == variable]
-    others = [part for part in parts if part not in plain]
-    simple = all(isinstance(part, ast.Name | ast.Constant) for part in others)
-    return len(plain) == 1 and simple
-
-
+    return plain and same and is_range(first.iter)

@@ -8,31 +8,30 @@ import ast
 import random
 from collections.abc import Callable
 
-from ..analysis.inference import Kinds
+from ..analysis.inference import kinds_of
 from ..analysis.kinds import Kind
+from ..analysis.scope import bound_names, loops, mutated_names, root_name
 from ..program import Program
-from ..analysis.scope import bound_names, loops, mutated_names
 from ..templates import expression, statements
 from .base import Operator
 
 
 def _iterate_scalars(program: Program, rng: random.Random) -> bool:
     """`for x in tensor` becomes `for x in tensor.tolist()`."""
-    kinds = Kinds(program)
-    places = []
+    kinds = kinds_of(program)
+    places: list[tuple[ast.For, str]] = []
     for function in program.functions():
         view = kinds.expressions(function)
         for _, _, loop in loops(function):
             kind = view.of(loop.iter)
-            if kind.is_array and kind.axes == 1 and isinstance(loop.target, ast.Name):
-                if not _used_as_tensor(loop.body, loop.target.id):
-                    places.append(loop)
+            match loop.target:
+                case ast.Name(id=name) if kind.is_array and kind.axes == 1:
+                    if not _used_as_tensor(loop.body, name):
+                        places.append((loop, name))
     if not places:
         return False
-    loop = rng.choice(places)
+    loop, name = rng.choice(places)
     loop.iter = expression("values.tolist()", values=loop.iter)
-    assert isinstance(loop.target, ast.Name)
-    name = loop.target.id
     for stmt in loop.body:
         _Replace(lambda expr: _without_item(expr, name)).visit(stmt)
     return True
@@ -40,7 +39,7 @@ def _iterate_scalars(program: Program, rng: random.Random) -> bool:
 
 def _item_reads(program: Program, rng: random.Random) -> bool:
     """`float(tensor[i, j])` and `x = tensor[i, j]` read a number with `.item()`."""
-    kinds = Kinds(program)
+    kinds = kinds_of(program)
     places: list[tuple[ast.Subscript, ast.AST]] = []
     for function in program.functions():
         view = kinds.expressions(function)
@@ -106,7 +105,7 @@ def _through(
     program: Program, rng: random.Random, written: bool | None, source: str, nested: bool, after: str | None
 ) -> bool:
     """Send the element accesses of one tensor in one loop through another view of its contents."""
-    kinds = Kinds(program)
+    kinds = kinds_of(program)
     torch = next((alias for alias, module in program.module_aliases().items() if module == "torch"), None)
     places = []
     for function in program.functions():
@@ -135,6 +134,8 @@ def _element_names(loop: ast.For, env: dict[str, Kind]) -> set[str]:
     mentions: dict[str, int] = {}
     for part in ast.walk(loop):
         match part:
+            case ast.Attribute(value=ast.Subscript() as element, attr=attribute) if attribute != "item":
+                mentions[root_name(element) or ""] = 10**6  # a method of the element needs a tensor
             case ast.Subscript(value=ast.Name(id=name), slice=index):
                 parts = index.elts if isinstance(index, ast.Tuple) else [index]
                 plain = not any(isinstance(each, ast.Slice | ast.Constant) and not _is_number(each) for each in parts)
@@ -165,6 +166,8 @@ def _is_index(expr: ast.expr, env: dict[str, Kind]) -> bool:
 
 def _redirected(expr: ast.expr, name: str, view: str, nested: bool) -> ast.expr | None:
     match expr:
+        case ast.Call(func=ast.Attribute(attr="item", value=ast.Subscript() as element)) if nested:
+            return element if root_name(element) == view else None
         case ast.Subscript(value=ast.Name(id=used), slice=index) if used == name:
             if not nested:
                 return ast.Subscript(ast.Name(view, ast.Load()), index, expr.ctx)

@@ -1,0 +1,114 @@
+"""Operations along the last axis as loops over rows, since numba knows few of them."""
+
+import ast
+
+from ..analysis.kinds import Kind
+from ..templates import expression, statements
+from .base import LoweringBase, Unsupported
+
+Keywords = dict[str | None, ast.expr]
+
+
+class RowLowering(LoweringBase):
+    """Reductions, sorts, gather and scatter of arrays with one or two axes."""
+
+    def is_last_axis(self, axis: ast.expr | None, axes: int) -> bool:
+        """Whether an axis argument names the last of so many axes."""
+        return axis is not None and ast.unparse(axis) in ("-1", str(axes - 1))
+
+    def reduced(
+        self,
+        owner: ast.expr,
+        kind: Kind,
+        name: str,
+        arguments: list[ast.expr],
+        keywords: Keywords,
+    ) -> ast.expr:
+        """`owner.argmax(axis)` and its like."""
+        axis = arguments[0] if arguments else keywords.get("dim", keywords.get("axis"))
+        if len(arguments) > 1 or set(keywords) - {"dim", "axis"}:
+            raise Unsupported(name)
+        if axis is None or (kind.axes == 1 and self.is_last_axis(axis, 1)):
+            return expression(f"owner.{name}()", owner=self.expr(owner))
+        if kind.axes is None or not self.is_last_axis(axis, kind.axes):
+            raise Unsupported(f"{name} along a leading axis")
+        if name == "sum" and kind.element != "bool":
+            return self._summed(owner, kind.axes, "0" if kind.element == "int" else "0.0")
+        if kind.axes != 2:
+            raise Unsupported(f"{name} of {kind.axes} axes")
+        held, rows, row = self.held(self.expr(owner)), self.fresh("rows"), self.fresh("row")
+        dtype = "np.int64" if name.startswith("arg") else f"{held}.dtype"
+        self.emit(
+            f"{rows} = np.empty({held}.shape[0], {dtype})\n"
+            f"for {row} in range({held}.shape[0]):\n"
+            f"    {rows}[{row}] = {held}[{row}].{name}()\n"
+        )
+        return expression(rows)
+
+    def sorted_rows(self, owner: ast.expr, kind: Kind, arguments: list[ast.expr], keywords: Keywords) -> ast.expr:
+        """`owner.argsort(axis, descending)`; always stable."""
+        axis = arguments[0] if arguments else keywords.get("dim")
+        flip = keywords.get("descending", arguments[1] if len(arguments) > 1 else None)
+        if not isinstance(flip, ast.Constant | None) or set(keywords) - {"dim", "descending", "stable"}:
+            raise Unsupported("sort")
+        sign = "-" if flip is not None and flip.value else ""
+        if kind.axes == 1:
+            return expression(f"np.argsort({sign}owner, kind='mergesort')", owner=self.expr(owner))
+        if kind.axes != 2 or not (axis is None or self.is_last_axis(axis, 2)):
+            raise Unsupported("sort along a leading axis")
+        return self._argsorted(owner, sign)
+
+    def _summed(self, owner: ast.expr, axes: int, zero: str) -> ast.expr:
+        held, sums, total = self.held(self.expr(owner)), self.fresh("sums"), self.fresh("total")
+        places = [self.fresh("at") for _ in range(axes)]
+        lines = [f"{sums} = np.empty({held}.shape[:{axes - 1}], {held}.dtype)"]
+        for axis, place in enumerate(places):
+            if axis == axes - 1:
+                lines.append("    " * axis + f"{total} = {zero}")
+            lines.append("    " * axis + f"for {place} in range({held}.shape[{axis}]):")
+        lines.append("    " * axes + f"{total} += {held}[{', '.join(places)}]")
+        lines.append("    " * (axes - 1) + f"{sums}[{', '.join(places[:-1])}] = {total}")
+        self.emit("\n".join(lines))
+        return expression(sums)
+
+    def _argsorted(self, owner: ast.expr, sign: str) -> ast.expr:
+        held, rows, row = self.held(self.expr(owner)), self.fresh("rows"), self.fresh("row")
+        order, column = self.fresh("order"), self.fresh("column")
+        # the assignment of a whole row would make numba compile the text of its error message: seconds
+        self.emit(
+            f"{rows} = np.empty({held}.shape, np.int64)\n"
+            f"for {row} in range({held}.shape[0]):\n"
+            f"    {order} = np.argsort({sign}{held}[{row}], kind='mergesort')\n"
+            f"    for {column} in range({held}.shape[1]):\n"
+            f"        {rows}[{row}, {column}] = {order}[{column}]\n"
+        )
+        return expression(rows)
+
+    def gathered(self, owner: ast.expr, kind: Kind, arguments: list[ast.expr]) -> ast.expr:
+        """`owner.gather(1, index)`."""
+        axis, index = arguments
+        if kind.axes != 2 or self.kinds.of(index).axes != 2 or not self.is_last_axis(axis, 2):
+            raise Unsupported("gather")
+        held, places, result = self.held(self.expr(owner)), self.held(self.expr(index)), self.fresh("gathered")
+        row, column = self.fresh("row"), self.fresh("column")
+        self.emit(
+            f"{result} = np.empty({places}.shape, {held}.dtype)\n"
+            f"for {row} in range({places}.shape[0]):\n"
+            f"    for {column} in range({places}.shape[1]):\n"
+            f"        {result}[{row}, {column}] = {held}[{row}, {places}[{row}, {column}]]\n"
+        )
+        return expression(result)
+
+    def scattered(self, owner: ast.expr, axis: ast.expr, index: ast.expr, source: ast.expr) -> list[ast.stmt]:
+        """`owner.scatter_(1, index, source)`."""
+        if not self.is_last_axis(axis, 2) or self.kinds.of(owner).axes != 2 or self.kinds.of(index).axes != 2:
+            raise Unsupported("scatter_")
+        places, target = self.held(self.expr(index)), self.held(self.expr(owner))
+        sources = self.held(self.expr(source))
+        row, column = self.fresh("row"), self.fresh("column")
+        element = f"{sources}[{row}, {column}]" if self.kinds.of(source).is_array else sources
+        return statements(
+            f"for {row} in range({places}.shape[0]):\n"
+            f"    for {column} in range({places}.shape[1]):\n"
+            f"        {target}[{row}, {places}[{row}, {column}]] = {element}\n"
+        )

@@ -1,0 +1,107 @@
+"""Proposals as a whole."""
+
+import ast
+import os
+import subprocess
+import sys
+
+import pytest
+from proposer.programs import ALL
+from support import SEED
+
+from eplb_evolve.proposer import NothingToPropose, UnreadableProgram, propose, provenance
+from eplb_evolve.proposer import engine as engine_module
+from eplb_evolve.proposer.program import Program
+
+PRINT_DIGEST = """
+import hashlib, sys
+from eplb_evolve.proposer import propose
+source, other = sys.stdin.read().split("#####")
+proposals = [propose(source, [other], seed).source for seed in range(12)]
+print(hashlib.sha256("".join(proposals).encode()).hexdigest())
+"""
+
+
+def test_the_same_arguments_give_the_same_proposal_in_any_process():
+    source = SEED.read_text()
+    other = propose(source, seed=5).source
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", PRINT_DIGEST],
+            input=f"{source}#####{other}",
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("1", "77")
+    }
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_proposal_is_a_different_sound_program_that_tells_where_it_comes_from(seed):
+    source = list(ALL.values())[seed % len(ALL)]
+    proposal = propose(source, [ALL["grid"]], seed)
+    compile(proposal.source, "<child>", "exec")
+    assert ast.dump(ast.parse(proposal.source)) != ast.dump(ast.parse(source))
+    assert provenance(proposal.source) == (proposal.tier, proposal.operators)
+    assert len(proposal.source) <= engine_module.MAX_CHARACTERS
+
+
+def test_t0_means_that_every_operator_is_t0():
+    tiers = {operator.name: operator.tier for operator in engine_module.OPERATORS} | {
+        "crossover": "T1",
+        "restart": "T1",
+    }
+    for seed in range(40):
+        proposal = propose(ALL["assignment"], [ALL["grid"]], seed)
+        assert proposal.tier == max(tiers[name] for name in proposal.operators)
+
+
+def test_known_programs_are_not_proposed_again():
+    source, known = ALL["assignment"], set()
+    for seed in range(25):
+        proposal = propose(source, seed=seed, known=known)
+        assert proposal.fingerprint not in known
+        known.add(proposal.fingerprint)
+
+
+def test_a_failed_program_mostly_gives_way_to_an_inspiration():
+    broken = ALL["assignment"].replace("hotels, guests = costs.shape", "hotels, guests = costs.shape[0], 1")
+    restarted = sum(
+        "restart" in propose(broken, [ALL["assignment"]], seed, failed=True).operators for seed in range(20)
+    )
+    assert restarted > 10
+    assert "restart" not in propose(broken, [ALL["assignment"]], 1, failed=False).operators
+
+
+def test_unreadable_inspirations_are_passed_over():
+    assert propose(ALL["grid"], ["def f(:", "not a program"], 1).source
+
+
+def test_a_program_that_does_not_parse_is_refused():
+    with pytest.raises(UnreadableProgram):
+        propose("def f(:\n", seed=1)
+
+
+def test_a_program_without_a_place_for_any_operator_is_refused():
+    with pytest.raises(NothingToPropose, match="no operator"):
+        propose("pass\n", seed=1)
+
+
+def test_programs_do_not_outgrow_the_limit(monkeypatch):
+    monkeypatch.setattr(engine_module, "MAX_CHARACTERS", len(ALL["election"]) + 200)
+    for seed in range(4):
+        assert len(propose(ALL["election"], seed=seed).source) <= engine_module.MAX_CHARACTERS
+
+
+def test_a_chain_of_proposals_stays_small():
+    source = SEED.read_text()
+    for seed in range(8):
+        source = propose(source, seed=seed).source
+    assert len(source) < engine_module.MAX_CHARACTERS
+    assert "# EVOLVE-BLOCK-START" in source
+    assert "# EVOLVE-BLOCK-END" in source
+    used = {name.id for name in ast.walk(ast.parse(source)) if isinstance(name, ast.Name)}
+    assert {helper.name for helper in Program.parse(source).helpers()} <= used
