@@ -166,6 +166,30 @@ def solve(seed: int):
     return deal(torch.rand(3, 8, generator=generator), 4)
 '''
 
+PRIMES = '''
+def sieve(limit: int):
+    """Primes below the limit, and the gaps between them."""
+    primes = []
+    for number in range(2, limit):
+        prime = True
+        for known in primes:
+            if number % known == 0:
+                prime = False
+                break
+        if prime:
+            primes.append(number)
+    gaps = []
+    for k in range(1, len(primes)):
+        gaps.append(primes[k] - primes[k - 1])
+    while len(gaps) > 5:
+        gaps = gaps[1:]
+    return primes, gaps
+
+
+def solve(seed: int):
+    return sieve(30 + seed)
+'''
+
 ALL = {
     "histogram": HISTOGRAM,
     "assignment": ASSIGNMENT,
@@ -174,6 +198,7 @@ ALL = {
     "lists": LISTS,
     "grid": GRID,
     "ordered": ORDERED,
+    "primes": PRIMES,
 }
 
 

@@ -39,7 +39,7 @@ time.sleep(60)
 def served(tmp_path):
     log = tmp_path / "log.jsonl"
     server = Server(0, Proposer(11, log))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}", log
     server.shutdown()

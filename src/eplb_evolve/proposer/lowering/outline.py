@@ -40,9 +40,9 @@ class Outliner:
         if shared.kept:
             raise Unsupported("a variable that keeps its value from an earlier pass")
         kinds = self.kinds.expressions(function)
-        lowered = Lowering(kinds, self.names, self._callee).run(run)
-        changed = mutated_names(run)
-        boundary = _Boundary(kinds, self.names, run, changed)
+        lowering = Lowering(kinds, self.names, self._callee)
+        lowered = lowering.run(run)
+        boundary = _Boundary(kinds, self.names, run, mutated_names(run), lowering.growing)
         arguments = [boundary.argument(name) for name in shared.inputs]
         if shared.outputs:
             lowered += statements(f"return {', '.join(shared.outputs)}")
@@ -94,40 +94,60 @@ class Outliner:
 class _Boundary:
     """Converts what crosses between the function and its helper."""
 
-    def __init__(self, kinds: ExpressionKinds, fresh: NameSource, run: Block, changed: set[str]) -> None:
+    def __init__(
+        self, kinds: ExpressionKinds, fresh: NameSource, run: Block, changed: set[str], growing: frozenset[str]
+    ) -> None:
         self.kinds = kinds
         self.fresh = fresh
         self.run = run
         self.changed = changed
+        self.growing = growing
         self.before: list[str] = []
         self.after: list[str] = []
 
     def argument(self, name: str) -> str:
         """The expression that passes a variable to the helper."""
         kind = self.kinds.env.get(name, UNKNOWN)
+        if name in self.growing:
+            raise Unsupported("a list from outside that grows")
         if kind.form == "list":
             return self._list_argument(name, kind)
         if kind.form == "tuple":
             return f"tuple({name})"
         if kind.is_array and kind.axes == 0:
             return f"{name}.item()"
-        if kind.is_array or (kind == UNKNOWN and self._is_indexed(name)):
+        if kind.form == "unknown" and name in self.changed:
+            raise Unsupported("a change of something unknown")
+        if kind.is_array or (kind.form == "unknown" and self._is_indexed(name)):
             view = "np.asarray" if name in self.changed else "np.ascontiguousarray"
             return f"{view}({name})"
         return name
 
     def statements(self, call: str, outputs: tuple[str, ...]) -> list[ast.stmt]:
         """The call with all conversions around it."""
-        lines = list(self.before)
-        lines.append(f"{', '.join(outputs)} = {call}" if outputs else call)
-        lines += self.after
+        received: list[str] = []
         for name in outputs:
             kind = self.kinds.env.get(name, UNKNOWN)
-            if kind.is_tensor and kind.axes != 0:
-                lines.append(f"{name} = {self._torch()}.from_numpy({name})")
-            elif kind.form == "list":
-                lines.append(f"{name} = {name}.tolist()")
+            if kind.is_scalar:
+                received.append(name)
+                continue
+            # the array gets a name of its own, so that the variable stays of one kind for later analyses
+            array = self.fresh(f"{name}_array")
+            received.append(array)
+            restored = f"list({array})" if name in self.growing else self._restored(array, kind)
+            self.after.append(f"{name} = {restored}")
+        lines = [*self.before, f"{', '.join(received)} = {call}" if received else call, *self.after]
         return statements("\n".join(lines))
+
+    def _restored(self, array: str, kind: Kind) -> str:
+        """What a variable was in the original code, made from the array that the helper returns."""
+        if kind.is_array and kind.axes != 0 and kind.library == "torch":
+            return f"{self._torch()}.from_numpy({array})"
+        if kind.is_array and kind.axes != 0 and kind.library == "numpy":
+            return array
+        if kind.form == "list":
+            return f"{array}.tolist()"
+        raise Unsupported("a result of unknown kind")
 
     def _list_argument(self, name: str, kind: Kind) -> str:
         element = {"int": "np.int64", "bool": "np.bool_", "float": "np.float64"}.get(kind.innermost.element or "")
