@@ -116,6 +116,20 @@ def _print(board: list[Table], ledger: Ledger, limit: int) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    evolved = [row for table in board for row in table.rows if row.rank is not None and row.provenance == "evolved"]
-    if evolved:
-        console.print(f"Best program: {ledger.run / evolved[0].evaluation.program}", highlight=False, soft_wrap=True)
+    best = _best(board, entries)
+    if best is not None:
+        console.print(f"Best program: {ledger.run / best.evaluation.program}", highlight=False, soft_wrap=True)
+
+
+def _best(board: list[Table], entries: list[Entry]) -> Row | None:
+    """The search's own best program, unless another is faster beyond the intervals of both."""
+    ours = {entry.evaluation.sha256 for entry in entries}
+    evolved = [row for table in board for row in table.rows if row.rank is not None and row.evaluation.sha256 in ours]
+    found = [entry.evaluation for entry in entries if entry.evaluation.feasible and entry.evaluation.split == "search"]
+    if not evolved or not found:
+        return None
+    champion = min(found, key=lambda run: run.ratio_to_reference or 0.0).sha256
+    fastest = evolved[0]
+    limit = fastest.evaluation.ratio_high or 0.0
+    tied = [row for row in evolved if (row.evaluation.ratio_low or 0.0) <= limit]
+    return next((row for row in tied if row.evaluation.sha256 == champion), fastest)
