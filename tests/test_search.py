@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ import yaml
 from support import ROOT, SEED
 
 from eplb_evolve.results.ledger import Ledger
+from eplb_evolve.sandbox import Limits, Zygote
 
 OPENEVOLVE = Path(sys.executable).with_name("openevolve-run")
 WRAPPED = (
@@ -71,12 +73,31 @@ def command(config, run, iterations):
     ]
 
 
-def ours(run):
-    """Processes of this run that are still alive: its name is in their command line or their parent's."""
-    return [p for p in psutil.process_iter(["cmdline"]) if str(run) in " ".join(p.info["cmdline"] or [])]
+def project_processes():
+    """Every OpenEvolve, proposer, zygote and worker process here (a fork keeps its parent's command line)."""
+    marks = ("openevolve-run", "eplb_evolve.proposer.server", "eplb_evolve.sandbox.zygote")
+    return {p for p in psutil.process_iter(["cmdline"]) if any(m in " ".join(p.info["cmdline"] or []) for m in marks)}
 
 
-def test_the_embedded_search_runs_with_no_key(configured, tmp_path):
+@pytest.fixture
+def no_orphans():
+    """Fail when a process of the project is left that was not there before the test."""
+    before = project_processes()
+    yield
+    deadline = time.monotonic() + 10
+    while (left := project_processes() - before) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left
+
+
+def test_orphans_would_be_seen():
+    """The check above sees a zygote and its worker."""
+    before = project_processes()
+    with closing(Zygote()) as zygote, closing(zygote.spawn(SEED, Limits())):
+        assert len(project_processes() - before) == 2
+
+
+def test_the_embedded_search_runs_with_no_key(configured, tmp_path, no_orphans):
     config = configured(free_port())
     run = tmp_path / "run"
     done = subprocess.run(command(config, run, 4), capture_output=True, text=True, timeout=300, check=False)
@@ -89,7 +110,6 @@ def test_the_embedded_search_runs_with_no_key(configured, tmp_path):
     assert entries[0].evaluation.feasible
     assert entries[0].evaluation.speedup_over_seed == pytest.approx(1, rel=0.5)
     assert all((run / entry.evaluation.program).is_file() for entry in entries)
-    assert not ours(run)
 
 
 class Disasters(http.server.BaseHTTPRequestHandler):
@@ -114,7 +134,7 @@ class Disasters(http.server.BaseHTTPRequestHandler):
         """Silent."""
 
 
-def test_no_disaster_ends_the_run_or_loses_a_line(configured, tmp_path):
+def test_no_disaster_ends_the_run_or_loses_a_line(configured, tmp_path, no_orphans):
     Disasters.programs = iter(DISASTERS.values())
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Disasters)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -129,10 +149,9 @@ def test_no_disaster_ends_the_run_or_loses_a_line(configured, tmp_path):
     assert len(reasons) == iterations + 1
     for (name, (_, expected)), reason in zip(DISASTERS.items(), reasons[1:], strict=True):
         assert expected in reason, f"{name}: {reason}"
-    assert not ours(run)
 
 
-def test_kill_9_of_the_main_process_leaves_no_process(configured, tmp_path):
+def test_kill_9_of_the_main_process_leaves_no_process(configured, tmp_path, no_orphans):
     run = tmp_path / "run"
     with subprocess.Popen(
         command(configured(free_port()), run, 50), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -72,14 +72,14 @@ class Search:
             bench.close()
 
     def _record(self, evaluation: Evaluation, source: bytes) -> None:
-        before = self.ledger.best_ratio(evaluation.split)
+        before, number = self.ledger.best_ratio(evaluation.split), len(self.ledger.entries()) + 1
         kept = self.ledger.keep_program(source, evaluation.sha256)
         tier, operators = provenance(source.decode("utf-8", "replace")) or ("", ())
         entry = Entry(evaluation.at(str(kept.relative_to(self.ledger.run))), now(), tier, operators)
         self.ledger.append(entry)
         ratio = evaluation.ratio_to_reference
         best = evaluation.feasible and ratio is not None and (before is None or ratio < before)
-        print(progress_line(len(self.ledger.entries()), entry, best), file=sys.stderr, flush=True)
+        print(progress_line(number, entry, best), file=sys.stderr, flush=True)
 
 
 def open_search(evaluator_file: str) -> Search:

@@ -131,6 +131,15 @@ def test_a_missing_trace_is_one_sentence(eplb, project):
     assert len(err.strip().splitlines()) == 1
 
 
+def test_a_cache_that_cannot_be_written_is_a_problem_of_the_machine(eplb, project, monkeypatch):
+    (project / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(project / "file"))
+    code, _, err = eplb("evaluate", SEED)
+    assert code == 3
+    assert "set XDG_CACHE_HOME" in err
+    assert len(err.strip().splitlines()) == 1
+
+
 def test_check_says_what_a_search_will_do(eplb):
     code, _, err = eplb("check", "evolve_config.yaml")
     assert code == 0

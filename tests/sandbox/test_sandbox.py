@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -185,6 +186,7 @@ def test_a_dead_zygote_is_an_environment_problem(program):
         time.sleep(0.1)
         with pytest.raises(EnvironmentProblem, match="zygote"):
             zygote.spawn(program("x = 1"), QUICK)
+    assert not Path(zygote.folder).exists()
 
 
 def test_limits_must_be_positive():

@@ -90,8 +90,10 @@ def _confirm(ledger: Ledger, task: Task, bench: Bench) -> None:
     done = {entry.evaluation.sha256 for entry in entries if entry.evaluation.split == "holdout"}
     found = [entry for entry in entries if entry.evaluation.split == "search" and entry.evaluation.feasible]
     found.sort(key=lambda entry: entry.evaluation.ratio_to_reference or 0.0)
-    best = list({entry.evaluation.sha256: entry for entry in reversed(found)}.values())[::-1][:CONFIRMED]
-    for entry in best:
+    best: dict[str, Entry] = {}
+    for entry in found:
+        best.setdefault(entry.evaluation.sha256, entry)
+    for entry in list(best.values())[:CONFIRMED]:
         if entry.evaluation.sha256 not in done:
             options.say(f"measuring {entry.evaluation.sha256[:10]} on the holdout windows ...")
             evaluation = evaluate_with_speedup(ledger.run / entry.evaluation.program, task, bench)

@@ -35,7 +35,13 @@ class Bench:
     """Where candidates are measured. Keep one per process; `close` ends its child processes."""
 
     def __init__(self, lock_file: Path) -> None:
-        lock_file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock_file.parent.mkdir(parents=True, exist_ok=True)
+            lock_file.touch()
+        except OSError as problem:
+            raise EnvironmentProblem(
+                f"cannot write {lock_file}: {problem.strerror}; make it writable, or set XDG_CACHE_HOME"
+            ) from problem
         self._lock_file = lock_file
         self.zygote = Zygote()
         try:

@@ -109,6 +109,7 @@ class Zygote:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)  # where a killed zygote could not do it itself
 
 
 class Worker:
