@@ -37,14 +37,14 @@ def leaderboard(
     config: options.ConfigFile = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show a run's programs beside the seeds, the reference and the records of this machine.
+    """Show a run's programs beside the seeds and the reference.
 
     The run's best programs are measured on the holdout windows first, if they were not yet; seeds and the reference
     are measured once per machine.
     """
     root = project_root()
-    records = [row for record in read_records(root / "results" / "records") for row in record.rows()]
     if write:
+        records = [row for record in read_records(root / "results" / "records") for row in record.rows()]
         file = root / "results" / "LEADERBOARD.md"
         file.write_text(to_markdown(tables(records)))
         options.say(f"wrote {file.relative_to(root)} from {len(records)} measurements in results/records/")
@@ -53,7 +53,7 @@ def leaderboard(
     if run is not None and not ledger.file.exists():
         raise UsageError(f"{run} holds no {FILE_NAME}; give a run's folder, such as results/runs/STAMP")
     tasks = options.tasks(config, workload, split)
-    rows = list(records)
+    rows: list[Row] = []
     with closing(Bench(cache_dir() / "timing.lock")) as bench:
         for task in tasks:
             rows += _standing_rows(root, task, bench)
@@ -125,8 +125,7 @@ def _print(board: list[Table], ledger: Ledger, limit: int) -> None:
 
 def _best(board: list[Table], entries: list[Entry]) -> Row | None:
     """The search's own best program, unless another is faster beyond the intervals of both."""
-    ours = {entry.evaluation.sha256 for entry in entries}
-    evolved = [row for table in board for row in table.rows if row.rank is not None and row.evaluation.sha256 in ours]
+    evolved = [row for table in board for row in table.rows if row.rank is not None and row.provenance == "evolved"]
     found = [entry.evaluation for entry in entries if entry.evaluation.feasible and entry.evaluation.split == "search"]
     if not evolved or not found:
         return None
