@@ -54,7 +54,7 @@ class Search:
                 evaluation = self._evaluate(program)
             except Exception as problem:  # not the candidate's fault: into the ledger, and the run goes on
                 text = str(problem) if isinstance(problem, EplbError) else traceback.format_exc()
-                evaluation = failed(program, source, self.task, f"the evaluator failed: {text}")
+                evaluation = failed(program, source, self.task, "none", f"the evaluator failed: {text}")
                 self._drop_bench()
             self._record(evaluation, source)
         return EvaluationResult(metrics=metrics(evaluation), artifacts=artifacts(evaluation))

@@ -19,7 +19,6 @@ from eplb_evolve.evaluation.score import combined_score
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.evaluation.timing import enough, estimate, pessimistic_ratio
 from eplb_evolve.sandbox import Worker
-from eplb_evolve.sandbox.limits import LEVEL
 
 MAX_SOURCE_BYTES = 200_000
 HOPELESS = 2.0
@@ -53,7 +52,7 @@ def evaluate(program: Path, task: Task, bench: Bench, best_ratio: float | None =
     started = time.monotonic()
     source = read_program(program)
     rng = np.random.default_rng()
-    result = failed(program, source, task, "")
+    result = failed(program, source, task, bench.zygote.level, "")
     worker: Worker | None = None
     try:
         if len(source) > MAX_SOURCE_BYTES:
@@ -76,7 +75,7 @@ def evaluate(program: Path, task: Task, bench: Bench, best_ratio: float | None =
     return dataclasses.replace(result, wall_s=time.monotonic() - started)
 
 
-def failed(program: Path, source: bytes, task: Task, reason: str) -> Evaluation:
+def failed(program: Path, source: bytes, task: Task, level: str, reason: str) -> Evaluation:
     """The result of a program that was not measured, or not yet, and why."""
     return Evaluation(
         program=str(program),
@@ -85,7 +84,7 @@ def failed(program: Path, source: bytes, task: Task, reason: str) -> Evaluation:
         split=task.split,
         device="cpu",
         machine=machine.describe(),
-        sandbox_level=LEVEL,
+        sandbox_level=level,
         reason=reason,
     )
 

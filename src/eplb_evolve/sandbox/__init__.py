@@ -1,6 +1,7 @@
-"""Runs candidate programs in processes of their own: a zygote forks one worker per candidate and kills it hard."""
+"""Runs candidate programs in processes of their own: a zygote forks, for each, a timekeeper and its frozen worker."""
 
 from eplb_evolve.sandbox.client import CallResult, Worker, Zygote
+from eplb_evolve.sandbox.levels import LEVELS, Level, at_least
 from eplb_evolve.sandbox.limits import Limits
 
-__all__ = ["CallResult", "Limits", "Worker", "Zygote"]
+__all__ = ["LEVELS", "CallResult", "Level", "Limits", "Worker", "Zygote", "at_least"]

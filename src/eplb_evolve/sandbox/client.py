@@ -1,4 +1,4 @@
-"""The harness's side of the sandbox: start the zygote, spawn workers, call them against a clock of our own."""
+"""The harness's side of the sandbox: start the zygote, spawn workers, call them."""
 
 import contextlib
 import dataclasses
@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,40 +19,52 @@ from numpy.typing import NDArray
 
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
 from eplb_evolve.placement import Ints, Topology
+from eplb_evolve.sandbox import kernel
+from eplb_evolve.sandbox.files import remove_tree
+from eplb_evolve.sandbox.levels import Level
 from eplb_evolve.sandbox.limits import Limits
-from eplb_evolve.sandbox.process import describe_exit
 from eplb_evolve.sandbox.protocol import INPUT_BYTES, MESSAGE_BYTES
+from eplb_evolve.sandbox.scrub import scrub
 
 START_SECONDS = 60.0
+BACKSTOP_SECONDS = 15.0
+"""Beyond a call's own limit, which the timekeeper enforces."""
+
 LOG_BYTES = 2000
 
 
 @dataclass(frozen=True)
 class CallResult:
-    """One answered call: wall-clock seconds, and the three arrays it returned, not yet verified."""
+    """One answered call, as the timekeeper saw it; the three arrays are not yet verified.
+
+    Attributes:
+        seconds: wall clock, from letting the worker continue until it was frozen again
+        waited: seconds for which it was ready to run and had no processor
+    """
 
     seconds: float
+    waited: float
     phy2log: Ints
     log2phy: Ints
     logcnt: Ints
 
 
 class Zygote:
-    """A clean process with torch and numba loaded, from which workers are forked in milliseconds."""
+    """A clean process with torch and numba loaded, from which workers are forked in milliseconds.
 
-    def __init__(self) -> None:
-        self.folder = tempfile.mkdtemp(prefix="eplb-sandbox-")
+    highest: the strongest sandbox level to use; `level` is the one that this machine allows up to that.
+    """
+
+    def __init__(self, highest: Level = "full", device: str = "cpu") -> None:
+        self.folder = os.path.realpath(tempfile.mkdtemp(prefix="eplb-sandbox-"))
+        Path(self.folder).chmod(0o711)  # workers, which are other users, reach their own folder below it
+        self.device = device
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        module = "eplb_evolve.sandbox.zygote"
         with theirs:
+            arguments = [str(theirs.fileno()), str(os.getpid()), self.folder, highest]
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "eplb_evolve.sandbox.zygote",
-                    str(theirs.fileno()),
-                    str(os.getpid()),
-                    self.folder,
-                ],
+                [sys.executable, "-m", module, *arguments],
                 pass_fds=[theirs.fileno()],
                 env=_clean_environment(),
                 stdin=subprocess.DEVNULL,
@@ -62,7 +73,9 @@ class Zygote:
             )
         self._control = ours
         self._control.settimeout(START_SECONDS)
-        self._request_answer(None)
+        self.level: Level = self._answer("start")["level"]
+        if self.level != "full" and os.getuid():
+            kernel.set_dumpable(False)  # workers run as our own user: none may reach into this process
 
     @property
     def pid(self) -> int:
@@ -74,7 +87,7 @@ class Zygote:
         worker = Worker(self, program, limits)
         try:
             worker.wait_until_ready()
-        except CandidateFailure:
+        except BaseException:
             worker.close()
             raise
         return worker
@@ -85,15 +98,14 @@ class Zygote:
             socket.send_fds(self._control, [json.dumps(message).encode()], descriptors)
         except OSError as problem:
             raise EnvironmentProblem(f"the sandbox's zygote process is gone ({problem}); start again") from problem
-        return self._request_answer(message)
+        return self._answer("go on")
 
-    def _request_answer(self, message: dict[str, Any] | None) -> dict[str, Any]:
+    def _answer(self, what: str) -> dict[str, Any]:
         try:
             data = self._control.recv(MESSAGE_BYTES)
         except OSError as problem:
             raise EnvironmentProblem(f"the sandbox's zygote process does not answer ({problem})") from problem
         if not data:
-            what = "start" if message is None else "go on"
             raise EnvironmentProblem(
                 f"the sandbox's zygote process could not {what}; see its message above, "
                 f"or try: {sys.executable} -c 'import torch, numpy'"
@@ -109,7 +121,7 @@ class Zygote:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)  # where a killed zygote could not do it itself
+        remove_tree(self.folder)  # where a killed zygote could not do it itself
 
 
 class Worker:
@@ -117,53 +129,59 @@ class Worker:
 
     def __init__(self, zygote: Zygote, program: Path, limits: Limits) -> None:
         self.parameters = 0
+        self.level = zygote.level
         self._zygote, self._limits, self._called = zygote, limits, False
-        self._workdir = Path(tempfile.mkdtemp(dir=zygote.folder))
-        copy = shutil.copyfile(program, self._workdir / "candidate.py")
-        input_fd, output_fd = os.memfd_create("input"), os.memfd_create("output")
-        os.ftruncate(input_fd, INPUT_BYTES)
-        os.ftruncate(output_fd, limits.file_mb << 20)
-        self._inputs, self._outputs = (
-            mmap.mmap(input_fd, INPUT_BYTES),
-            mmap.mmap(output_fd, limits.file_mb << 20),
-        )
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        spec = {"program": str(copy), "workdir": str(self._workdir), "limits": dataclasses.asdict(limits)}
-        with theirs:
-            answer = zygote.request({"spawn": spec}, [theirs.fileno(), input_fd, output_fd])
-        os.close(input_fd)
-        os.close(output_fd)
-        self._pid: int | None = answer["pid"]
+        self._workdir = tempfile.mkdtemp(dir=zygote.folder)
+        copy = shutil.copyfile(program, os.path.join(self._workdir, "candidate.py"))
+        Path(copy).chmod(0o444)
+        input_fd, self._inputs = _shared("inputs", INPUT_BYTES, sealed=True)
+        output_fd, self._outputs = _shared("outputs", limits.file_mb << 20, sealed=False)
+        self._log = os.memfd_create("log")
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        spec = {
+            "program": copy,
+            "workdir": self._workdir,
+            "device": zygote.device,
+            "limits": dataclasses.asdict(limits),
+        }
+        try:
+            answer = zygote.request({"spawn": spec}, [theirs.fileno(), input_fd, output_fd, self._log])
+        finally:
+            theirs.close()
+            os.close(input_fd)
+            os.close(output_fd)
+        self._timekeeper: int | None = answer["pid"]
 
     def wait_until_ready(self) -> None:
         """Wait for the candidate's import; its own limit, not a call's."""
-        ready = self._receive(time.monotonic() + self._limits.first_call_s, "import", self._limits.first_call_s)
-        self.parameters = int(ready["ready"]["parameters"])
+        self.parameters = int(self._receive("import", self._limits.first_call_s)["ready"]["parameters"])
 
-    def call(self, weight: NDArray[Any], topology: Topology, old_phy2log: Ints | None = None) -> CallResult:
-        """Call the candidate on weight [L, E] (any dtype torch knows), and time it from here.
+    def call(
+        self,
+        weight: NDArray[Any],
+        topology: Topology,
+        old_phy2log: Ints | None = None,
+        cpus: list[int] | None = None,
+    ) -> CallResult:
+        """Call the candidate on weight [L, E] (any dtype torch knows); the worker is frozen before and after.
 
-        old_phy2log [L, R] is passed when given. Raises CandidateFailure for a crash, an exception, a timeout, or
-        outputs that are not three plain int64 tensors.
+        old_phy2log [L, R] is passed when given; cpus are the processors that the call may use, None for all. Raises
+        CandidateFailure for a crash, an exception, a timeout, a process left running, or outputs that are not three
+        plain int64 tensors.
         """
-        request: dict[str, Any] = {
+        call: dict[str, Any] = {
             "shape": weight.shape,
             "dtype": weight.dtype.name,
             "topology": topology.as_arguments(),
+            "old": self._write_inputs(weight, old_phy2log),
+            "most_bytes": len(self._outputs),
         }
-        request["old"] = self._write_inputs(weight, old_phy2log)
-        data = json.dumps(request).encode()
         limit = self._limits.call_s if self._called else self._limits.first_call_s
         self._called = True
-        start = time.perf_counter_ns()
-        try:
-            self._channel.send(data)
-        except OSError:
-            raise self._death("call") from None
-        self._receive(time.monotonic() + limit, "call", limit)
-        seconds = (time.perf_counter_ns() - start) / 1e9
-        shapes = self._receive(time.monotonic() + self._limits.call_s, "output", self._limits.call_s)["shapes"]
-        return CallResult(seconds, *self._read_outputs(shapes))
+        with contextlib.suppress(OSError):  # a dead timekeeper has said why, or says nothing: _receive knows
+            self._control.send(json.dumps({"call": call, "limit": limit, "cpus": cpus}).encode())
+        answer = self._receive("call", limit)
+        return CallResult(answer["seconds"], answer["waited"], *self._read_outputs(answer["shapes"]))
 
     def _write_inputs(self, weight: NDArray[Any], old_phy2log: Ints | None) -> dict[str, Any] | None:
         data = np.ascontiguousarray(weight).tobytes()
@@ -179,58 +197,57 @@ class Worker:
         arrays, offset = [], 0
         for shape in shapes:
             count = int(np.prod(shape))
-            array = np.frombuffer(self._outputs, np.int64, count, offset).copy()  # a copy: the candidate lives on
+            array = np.frombuffer(self._outputs, np.int64, count, offset).copy()  # the next call overwrites it
             arrays.append(array.reshape(shape))
             offset += count * 8
         return arrays
 
-    def _receive(self, deadline: float, stage: str, limit: float) -> dict[str, Any]:
-        self._channel.settimeout(max(deadline - time.monotonic(), 0.001))
-        try:
-            data = self._channel.recv(MESSAGE_BYTES)
-        except TimeoutError:
-            raise CandidateFailure(f"{stage}: took longer than {limit:g} s and was stopped") from None
-        except OSError:
-            data = b""
-        if not data:
-            raise self._death(stage)
-        message: dict[str, Any] = json.loads(data)
-        if "error" in message:
-            raise CandidateFailure(f"{message['error']['stage']}: {message['error']['text']}")
+    def _receive(self, stage: str, limit: float) -> dict[str, Any]:
+        self._control.settimeout(limit + BACKSTOP_SECONDS)
+        data = b""
+        with contextlib.suppress(OSError):
+            data = self._control.recv(MESSAGE_BYTES)
+        message: dict[str, Any] = json.loads(data) if data else {"failed": f"{stage}: the candidate's process is gone"}
+        if "broken" in message:
+            raise EnvironmentProblem(f"the sandbox failed: {message['broken']}")
+        if "failed" in message:
+            raise CandidateFailure(scrub(message["failed"], self._workdir))
         return message
-
-    def _death(self, stage: str) -> CandidateFailure:
-        status = self._end()
-        how = describe_exit(status) if status is not None else "is gone"
-        return CandidateFailure(f"{stage}: the candidate's process {how}")
-
-    def _end(self) -> int | None:
-        if self._pid is None:
-            return None
-        pid, self._pid = self._pid, None
-        status: int = self._zygote.request({"end": pid}, [])["status"]
-        return status
 
     def log_tail(self) -> str:
         """The end of what the candidate printed, for a person or a proposer to read."""
-        with contextlib.suppress(OSError), (self._workdir / "log.txt").open("rb") as log:
-            log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_BYTES))
-            return log.read(LOG_BYTES).decode("utf-8", "replace")
-        return ""
+        size = os.fstat(self._log).st_size
+        text = os.pread(self._log, LOG_BYTES, max(0, size - LOG_BYTES)).decode("utf-8", "replace")
+        return scrub(text, self._workdir)
 
     def close(self) -> None:
-        """Kill the process group, drop the channel and mappings, remove the work directory."""
-        with contextlib.suppress(EnvironmentProblem):
-            self._end()
-        self._channel.close()
-        self._inputs.close()
-        self._outputs.close()
-        shutil.rmtree(self._workdir, ignore_errors=True)
+        """Kill everything that the candidate started, drop channel and mappings, remove the work directory."""
+        self._control.close()
+        if self._timekeeper is not None:
+            timekeeper, self._timekeeper = self._timekeeper, None
+            with contextlib.suppress(EnvironmentProblem):
+                self._zygote.request({"end": timekeeper}, [])
+            self._inputs.close()
+            self._outputs.close()
+            os.close(self._log)
+        remove_tree(self._workdir)
+
+
+def _shared(name: str, size: int, sealed: bool) -> tuple[int, mmap.mmap]:
+    """Memory to share with a worker's timekeeper; sealed, no one but the present mapping can write or resize it."""
+    descriptor = os.memfd_create(name, os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
+    os.ftruncate(descriptor, size)
+    mapping = mmap.mmap(descriptor, size)
+    seals = kernel.F_SEAL_SHRINK | kernel.F_SEAL_GROW
+    if sealed:
+        seals |= kernel.F_SEAL_FUTURE_WRITE | kernel.F_SEAL_SEAL
+    kernel.seal(descriptor, seals)
+    return descriptor, mapping
 
 
 def _clean_environment() -> dict[str, str]:
     """Nothing of ours but what Python and the compilers need: no API key, no path of a run."""
-    keep = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+    keep = ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
     clean = {name: os.environ[name] for name in keep if name in os.environ}
     one_thread = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return clean | dict.fromkeys(one_thread, "1") | {"PYTHONDONTWRITEBYTECODE": "1"}

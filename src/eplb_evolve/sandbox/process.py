@@ -1,48 +1,82 @@
-"""Linux process control that the standard library lacks: prctl, and finding and killing descendants."""
+"""Process control on top of /proc: descendants, hard kills, what happened to a process, what it used."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_libc = ctypes.CDLL(None, use_errno=True)
+from eplb_evolve.sandbox import kernel
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def die_with_parent(expected_parent: int) -> None:
-    """Have the kernel kill this process when its parent thread ends; exit at once if it already has."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Have the kernel kill this process when its parent thread ends; exit at once if it already has.
+
+    In a new pid namespace the parent's id is 0. Call it after any change of user, which undoes it.
+    """
+    kernel.set_parent_death_signal(signal.SIGKILL)
     if os.getppid() != expected_parent:
         os._exit(1)
 
 
-def adopt_orphans() -> None:
-    """Make this process the parent of any descendant that loses its own, so that none can escape by daemonizing."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-
-
-def _prctl(option: int, value: int) -> None:
-    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
-        error = ctypes.get_errno()
-        raise OSError(error, f"prctl({option}): {os.strerror(error)}")
+def threads(pid: int) -> list[int]:
+    """Thread ids of a process, none if it is gone."""
+    with contextlib.suppress(OSError):
+        return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    return []
 
 
 def children(pid: int) -> list[int]:
     """Direct children of a process, over all its threads."""
     found: list[int] = []
-    with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            with contextlib.suppress(OSError):
-                found += [int(child) for child in (task / "children").read_text().split()]
+    for thread in threads(pid):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split()]
     return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Children, their children, and so on."""
+    found = children(pid)
+    for child in found:
+        found += children(child)  # the list grows while it is walked
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is not a zombie."""
+    with contextlib.suppress(OSError, IndexError):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state not in "ZX"
+    return False
+
+
+def resident_bytes(pids: Iterable[int]) -> int:
+    """Resident memory that these processes do not share with the zygote's files, bytes."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+            total += (int(resident) - int(shared)) * PAGE
+    return total
+
+
+def waited_ns(pid: int) -> int:
+    """Nanoseconds for which the threads of a process were ready to run and had no processor."""
+    total = 0
+    for thread in threads(pid):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            total += int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[1])
+    return total
 
 
 def kill_group(pid: int) -> int:
     """SIGKILL the process group led by our child `pid`, reap the child, return its raw wait status."""
     for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(pid, signal.SIGKILL)
     return os.waitpid(pid, 0)[1]
 
@@ -50,7 +84,7 @@ def kill_group(pid: int) -> int:
 def kill_strays(keep: set[int], patience_s: float = 5.0) -> None:
     """Kill and reap every child of this process that is not in `keep`, until no more of them turn up.
 
-    A killed stray's own children come to us in turn (see adopt_orphans), hence the loop.
+    A killed stray's own children come to us in turn (see kernel.become_subreaper), hence the loop.
     """
     deadline = time.monotonic() + patience_s
     while (strays := set(children(os.getpid())) - keep) and time.monotonic() < deadline:
@@ -64,6 +98,9 @@ def kill_strays(keep: set[int], patience_s: float = 5.0) -> None:
 
 def describe_exit(status: int) -> str:
     """A raw wait status in words."""
-    if os.WIFSIGNALED(status):
-        return f"was killed by {signal.Signals(os.WTERMSIG(status)).name}"
-    return f"exited with code {os.waitstatus_to_exitcode(status)}"
+    if not os.WIFSIGNALED(status):
+        return f"exited with code {os.waitstatus_to_exitcode(status)}"
+    number = os.WTERMSIG(status)
+    with contextlib.suppress(ValueError):
+        return f"was killed by {signal.Signals(number).name}"
+    return f"was killed by signal {number}"

@@ -1,16 +1,16 @@
 """The worker: a forked process that imports one candidate and answers calls. Untrusted from that import on.
 
-Messages are JSON on a SEQPACKET socket; arrays travel in two shared mappings, input (private here, so that a
-candidate cannot reach the harness's copy) and output. A call is answered twice: `{"done": true}` stops the clock, then
-the outputs are copied and `{"shapes": ...}` tells what lies in the output mapping.
+It answers with the addresses of the result's three tensors; the timekeeper freezes it and reads them from outside.
+What it checks here (plain int64 tensors) is for clear messages; whatever a candidate makes of these checks, its
+memory must hold a valid placement at the moment it is frozen.
 """
 
 import contextlib
 import importlib.util
 import inspect
-import json
 import mmap
 import os
+import random
 import socket
 import sys
 import traceback
@@ -18,8 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from eplb_evolve.sandbox import devices, protocol
+from eplb_evolve.sandbox.confinement import Confinement
 from eplb_evolve.sandbox.limits import Limits
-from eplb_evolve.sandbox.protocol import INPUT_BYTES
 
 OUTPUT_NAMES = ("phy2log", "log2phy", "logcnt")
 CACHES = (
@@ -33,36 +34,60 @@ CACHES = (
 )
 
 
-def run(descriptors: list[int], spec: dict[str, Any]) -> None:
-    """Confine this process, load the candidate, then serve calls until the harness closes the channel."""
-    channel_fd, input_fd, output_fd = descriptors
-    limits = Limits(**spec["limits"])
-    workdir = Path(spec["workdir"])
-    _detach(workdir, keep=set(descriptors))
-    _set_environment(workdir, limits.threads)
-    inputs = mmap.mmap(input_fd, INPUT_BYTES, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
-    outputs = mmap.mmap(output_fd, os.fstat(output_fd).st_size)
-    limits.apply()
-    channel = socket.socket(fileno=channel_fd)
+def run(
+    channel: socket.socket, inputs_fd: int, log: int, program: str, confinement: Confinement, limits: Limits
+) -> None:
+    """Confine this process, load the candidate, then answer calls until the timekeeper closes the channel."""
+    try:
+        inputs, device = _prepare(channel, inputs_fd, log, confinement, limits)
+    except Exception:  # the process boundary; nothing untrusted has run yet
+        protocol.send(channel, {"confined": traceback.format_exc(limit=-3)})
+        os._exit(1)
+    protocol.send(channel, {"confined": ""})
+    kept: list[Any] = []  # outputs must stay in memory until they have been read
     stage = "import"
     try:
-        rebalance = _load(Path(spec["program"]))
-        _send(channel, {"ready": {"parameters": _count_parameters(rebalance)}})
-        stage = "call"
-        while message := channel.recv(4096):
-            _answer(channel, rebalance, json.loads(message), inputs, outputs)
+        while (message := protocol.receive(channel)) is not None:
+            answer: dict[str, Any] = {"nonce": message["nonce"]}
+            if stage == "import":
+                rebalance = _load(Path(program))
+                answer["parameters"] = _count_parameters(rebalance)
+                stage = "call"
+            elif "flush" in message:
+                device.flush()
+            else:
+                kept[:] = _call(rebalance, message["call"], inputs, device)
+                answer["outputs"] = [
+                    (name, tensor.data_ptr(), tensor.shape) for name, tensor in zip(OUTPUT_NAMES, kept, strict=True)
+                ]
+            protocol.send(channel, answer)
     except BaseException as problem:  # the process boundary: whatever a candidate raises, sys.exit included
         with contextlib.suppress(BaseException):
             sys.stdout.flush()
-            _send(channel, {"error": {"stage": stage, "text": _describe(problem, spec["program"])}})
+        with contextlib.suppress(BaseException):
+            protocol.send(channel, {"error": {"stage": stage, "text": _describe(problem, program)}})
+            protocol.receive(channel)  # the timekeeper, which freezes us first, ends us
         os._exit(1)
 
 
-def _detach(workdir: Path, keep: set[int]) -> None:
+def _prepare(
+    channel: socket.socket, inputs_fd: int, log: int, confinement: Confinement, limits: Limits
+) -> tuple[mmap.mmap, devices.Device]:
+    """Confine this process; the mapping of its inputs, and its device."""
+    _detach(log, confinement.workdir, keep={channel.fileno(), inputs_fd})
+    _set_environment(confinement.workdir, limits.threads)
+    inputs = mmap.mmap(inputs_fd, protocol.INPUT_BYTES, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    os.close(inputs_fd)
+    confinement.enter_worker(limits)
+    device = devices.open_device(confinement.device)
+    _forget_the_harness()
+    return inputs, device
+
+
+def _detach(log: int, workdir: str, keep: set[int]) -> None:
     """Own session, own stdio, no inherited descriptor."""
     os.setsid()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    log = os.open(workdir / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
     for name in os.listdir("/proc/self/fd"):
@@ -72,17 +97,29 @@ def _detach(workdir: Path, keep: set[int]) -> None:
     os.chdir(workdir)
 
 
-def _set_environment(workdir: Path, threads: int) -> None:
+def _set_environment(workdir: str, threads: int) -> None:
     """Caches and temporary files go to the work directory; the zygote's environment is already clean."""
+    import numpy as np
     import torch
 
     for name in CACHES:
-        os.environ[name] = str(workdir)
-    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = workdir
+    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "TORCHINDUCTOR_COMPILE_THREADS"):
         os.environ[name] = str(threads)
     with contextlib.suppress(ImportError):
         importlib.import_module("numba").config.reload_config()  # imported in the zygote, with the zygote's settings
     torch.set_num_threads(threads)
+    # What was seeded in the zygote would be equal in every worker: an unseeded program must not look repeatable.
+    torch.seed()
+    np.random.seed(int.from_bytes(os.urandom(4)))
+    random.seed()
+
+
+def _forget_the_harness() -> None:
+    """A candidate cannot import our package: neither the reference nor anything else in it is for it."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "eplb_evolve"]:
+        del sys.modules[name]
+    sys.modules["eplb_evolve"] = None  # type: ignore[assignment]
 
 
 def _load(program: Path) -> Callable[..., object]:
@@ -109,49 +146,39 @@ def _count_parameters(rebalance: Callable[..., object]) -> int:
     return count
 
 
-def _answer(
-    channel: socket.socket,
-    rebalance: Callable[..., object],
-    call: dict[str, Any],
-    inputs: mmap.mmap,
-    outputs: mmap.mmap,
-) -> None:
+def _call(
+    rebalance: Callable[..., object], call: dict[str, Any], inputs: mmap.mmap, device: devices.Device
+) -> list[Any]:
+    """Call the candidate; its three tensors, on the host and contiguous."""
     import torch
 
     shape, dtype = call["shape"], getattr(torch, call["dtype"])
     weight = torch.frombuffer(inputs, dtype=dtype, count=shape[0] * shape[1]).clone().view(shape)
-    arguments: list[object] = [weight, *call["topology"]]
+    arguments: list[object] = [device.put(weight), *call["topology"]]
     if (old := call["old"]) is not None:
         count = old["shape"][0] * old["shape"][1]
         stored = torch.frombuffer(inputs, dtype=torch.int64, count=count, offset=old["offset"])
-        arguments.append(stored.clone().view(old["shape"]))
+        arguments.append(device.put(stored.clone().view(old["shape"])))
     result = rebalance(*arguments)
-    _send(channel, {"done": True})
-    _send(channel, {"shapes": _copy_out(result, outputs)})
+    device.synchronize()
+    return [device.get(tensor) for tensor in _checked(result, call["most_bytes"])]
 
 
-def _copy_out(result: object, outputs: mmap.mmap) -> list[list[int]]:
-    """Check that the result is three plain int64 CPU tensors, and lay them end to end in the output mapping."""
+def _checked(result: object, most_bytes: int) -> list[Any]:
+    """The result's three plain int64 tensors, or an exception that says what they are instead."""
     import torch
 
     if not isinstance(result, (tuple, list)) or len(result) != len(OUTPUT_NAMES):
         raise TypeError(f"rebalance_experts must return (phy2log, log2phy, logcnt), not {_kind(result)}")
-    shapes, offset = [], 0
     for name, tensor in zip(OUTPUT_NAMES, result, strict=True):
         if type(tensor) is not torch.Tensor:
             raise TypeError(f"{name} must be a plain torch.Tensor, not {_kind(tensor)}")
-        if tensor.dtype != torch.int64 or tensor.layout != torch.strided or tensor.device.type != "cpu":
+        place = tensor.device.type
+        if tensor.dtype != torch.int64 or tensor.layout != torch.strided or place not in ("cpu", "cuda"):
             raise TypeError(f"{name} must be a dense int64 tensor on the CPU, not {tensor.dtype} on {tensor.device}")
-        count = tensor.numel()
-        if offset + count * 8 > len(outputs):
-            raise ValueError(
-                f"{name} of shape {list(tensor.shape)} is larger than the {len(outputs) >> 20} MiB allowed"
-            )
-        if count:
-            torch.frombuffer(outputs, dtype=torch.int64, count=count, offset=offset).view(tensor.shape).copy_(tensor)
-        offset += count * 8
-        shapes.append(list(tensor.shape))
-    return shapes
+        if tensor.numel() * 8 > most_bytes:
+            raise ValueError(f"{name} of shape {list(tensor.shape)} is larger than the {most_bytes >> 20} MiB allowed")
+    return list(result)
 
 
 def _kind(value: object) -> str:
@@ -168,8 +195,8 @@ def _describe(problem: BaseException, program: str) -> str:
             where = f" (line {frame.lineno}, in {frame.name})"
     if isinstance(problem, SyntaxError):
         return f"{type(problem).__name__}: {problem.msg} (line {problem.lineno})"
-    return f"{type(problem).__name__}: {problem}"[:1500] + where
-
-
-def _send(channel: socket.socket, message: dict[str, object]) -> None:
-    channel.send(json.dumps(message).encode())
+    try:
+        text = str(problem)
+    except BaseException:  # the candidate's own class
+        text = "(its text cannot be read)"
+    return f"{type(problem).__name__}: {text}"[:1500] + where

@@ -1,0 +1,19 @@
+"""Sandbox levels: what keeps a candidate in, from the strongest down."""
+
+from typing import Literal, get_args
+
+Level = Literal["full", "no-userns", "rlimits"]
+
+LEVELS: tuple[Level, ...] = get_args(Level)
+"""Strongest first."""
+
+MEANING: dict[Level, str] = {
+    "full": "own namespaces (user, pid, net, ipc, uts), landlock, seccomp, resource limits, another user",
+    "no-userns": "landlock, seccomp, resource limits, another user; no namespaces",
+    "rlimits": "resource limits and a process group only: run no program that you would not run yourself",
+}
+
+
+def at_least(level: Level, wanted: Level) -> bool:
+    """Whether `level` is as strong as `wanted`."""
+    return LEVELS.index(level) <= LEVELS.index(wanted)

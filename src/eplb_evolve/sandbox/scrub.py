@@ -1,0 +1,25 @@
+"""Text that a candidate wrote, made fit for people and proposers: no path of this machine, no control characters."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+_CONTROL = re.compile(r"[^\n\t\x20-\x7e\u00a0-\uffff]")
+
+
+def scrub(text: str, workdir: str) -> str:
+    """`text` with the folders of the sandbox, of Python, of the project and of the user replaced by their names."""
+    places = {
+        workdir: "<sandbox>",
+        os.path.realpath(workdir): "<sandbox>",
+        sys.prefix: "<python>",
+        sys.base_prefix: "<python>",
+        str(Path(__file__).parents[3]): "<project>",
+        str(Path.cwd()): "<project>",
+        str(Path.home()): "<home>",
+    }
+    for path in sorted(places, key=len, reverse=True):
+        if len(path) > 1:
+            text = text.replace(path, places[path])
+    return _CONTROL.sub("?", text)

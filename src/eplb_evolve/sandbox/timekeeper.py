@@ -1,0 +1,254 @@
+"""The timekeeper: parent of one worker, which runs only while the timekeeper's clock runs.
+
+A call hands the input over, starts the clock, lets the frozen worker continue, waits for its answer, which holds no
+more than addresses and shapes, freezes it again, and stops the clock. Then the outputs are copied out of the frozen
+process. Nothing that the worker says is believed beyond that.
+"""
+
+import contextlib
+import ctypes
+import json
+import math
+import mmap
+import os
+import secrets
+import select
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Iterable
+from typing import Any
+
+from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.sandbox import kernel, process, protocol, worker
+from eplb_evolve.sandbox.confinement import Confinement
+from eplb_evolve.sandbox.limits import Limits
+from eplb_evolve.sandbox.watch import Watch, trim_log
+
+TICK_MS = 100
+MOST_DIMENSIONS = 4
+
+
+def run(descriptors: list[int], program: str, confinement: Confinement, limits: Limits) -> None:
+    """Serve one candidate from import to end. Descriptors: control socket, inputs, outputs, log."""
+    control_fd, inputs, outputs, log = descriptors
+    control = socket.socket(fileno=control_fd)
+    keeper = Timekeeper(outputs, log, confinement, limits)
+    try:
+        parameters = keeper.start(program, inputs)
+        protocol.send(control, {"ready": {"parameters": parameters}})
+        while request := protocol.receive(control):
+            answer = keeper.call(request["call"], request["limit"], request["cpus"])
+            protocol.send(control, answer)
+    except CandidateFailure as failure:
+        keeper.end()
+        _tell(control, {"failed": str(failure)})
+    except Exception:  # the process boundary: a fault of the sandbox, not of the candidate
+        _tell(control, {"broken": traceback.format_exc(limit=-3)})
+    finally:
+        keeper.end()
+
+
+def _tell(control: socket.socket, message: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # nobody listens any more
+        protocol.send(control, message)
+
+
+class Timekeeper:
+    """Owns the worker process, frozen whenever no call of ours is waiting for it."""
+
+    def __init__(self, outputs: int, log: int, confinement: Confinement, limits: Limits) -> None:
+        self._confinement, self._limits, self._log = confinement, limits, log
+        self._outputs = mmap.mmap(outputs, os.fstat(outputs).st_size)
+        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._outputs))
+        self._processors = sorted(os.sched_getaffinity(0))
+        self._pid = 0
+
+    def start(self, program: str, inputs: int) -> int:
+        """Confine, fork, import the program; its number of parameters. The worker is frozen afterwards."""
+        zygote = os.getppid()
+        kernel.become_subreaper()
+        self._confinement.enter_timekeeper()
+        process.die_with_parent(zygote)
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours = os.getpid()
+        self._pid = os.fork()
+        if self._pid == 0:
+            self._channel.close()
+            process.die_with_parent(0 if self._confinement.level == "full" else ours)
+            worker.run(theirs, inputs, self._log, program, self._confinement, self._limits)
+            os._exit(0)
+        theirs.close()
+        os.close(inputs)
+        kernel.set_dumpable(False)  # a worker of the same user must not reach into this process
+        self._watch = Watch(self._pid, self._confinement.workdir, self._limits)
+        self._poll = select.poll()
+        self._poll.register(self._channel, select.POLLIN)
+        self._poll.register(os.pidfd_open(self._pid), select.POLLIN)
+        self._await_confinement()
+        answer, _ = self._exchange({}, "import", self._limits.first_call_s)
+        parameters = answer.get("parameters")
+        if parameters not in (5, 6):
+            raise CandidateFailure("import: the candidate's process sent an answer that its worker does not send")
+        return int(parameters)
+
+    def _await_confinement(self) -> None:
+        """Until the worker has confined itself nothing untrusted runs, and a failure is the sandbox's own."""
+        confined = protocol.receive(self._channel)
+        if confined is None or confined["confined"]:
+            raise OSError(f"a worker could not be confined: {confined}")
+        self._freeze("import")
+
+    def call(self, call: dict[str, Any], limit: float, cpus: list[int] | None) -> dict[str, Any]:
+        """One call; `cpus` are the processors it may use, None for all."""
+        self._hold(cpus or self._processors)
+        if self._confinement.device != "cpu":
+            self._exchange({"flush": True}, "call", limit)
+        waited = process.waited_ns(self._pid)
+        answer, seconds = self._exchange({"call": call}, "call", limit, copy=self._confinement.device != "cpu")
+        waited = process.waited_ns(self._pid) - waited
+        self._check_held(cpus or self._processors)
+        shapes = answer["copied"] if "copied" in answer else self._copy_outputs(answer)
+        trim_log(self._log)
+        return {"seconds": seconds, "waited": waited / 1e9, "shapes": shapes}
+
+    def _exchange(
+        self, message: dict[str, Any], stage: str, limit: float, copy: bool = False
+    ) -> tuple[dict[str, Any], float]:
+        """Send while the worker is frozen, let it run until it answers, freeze it; the answer and the seconds between.
+
+        copy: stop the clock only when the outputs have been copied as well (a device may still be writing them).
+        """
+        nonce = secrets.token_hex(8)
+        try:
+            protocol.send(self._channel, message | {"nonce": nonce})
+        except OSError:
+            raise self._death(stage) from None
+        start = time.perf_counter_ns()
+        os.kill(self._pid, signal.SIGCONT)
+        data = self._wait(stage, limit)
+        self._freeze(stage)
+        stop = time.perf_counter_ns()
+        answer = _parse(data, nonce, stage)
+        if copy:
+            answer["copied"] = self._copy_outputs(answer)
+            stop = time.perf_counter_ns()
+        self._check_nothing_else(stage)
+        return answer, (stop - start) / 1e9
+
+    def _wait(self, stage: str, limit: float) -> bytes:
+        """The worker's next packet."""
+        deadline = time.monotonic() + limit
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise CandidateFailure(f"{stage}: took longer than {limit:g} s and was stopped")
+            ready = {descriptor for descriptor, _ in self._poll.poll(min(left * 1e3, TICK_MS))}
+            if self._channel.fileno() in ready:
+                with contextlib.suppress(OSError):
+                    if data := self._channel.recv(protocol.MESSAGE_BYTES):
+                        return data
+                raise self._death(stage)
+            if ready:
+                raise self._death(stage)
+            if complaint := self._watch.complaint():
+                raise CandidateFailure(f"{stage}: {complaint} and was stopped")
+
+    def _freeze(self, stage: str) -> None:
+        with contextlib.suppress(OSError):
+            os.kill(self._pid, signal.SIGSTOP)
+            state = os.waitid(os.P_PID, self._pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            if state is not None and state.si_code == os.CLD_STOPPED:
+                return
+        raise self._death(stage)
+
+    def _check_nothing_else(self, stage: str) -> None:
+        """One answer per message, and no process left that could work on while the worker is frozen."""
+        if self._poll_channel():
+            raise CandidateFailure(f"{stage}: the candidate's process answered more than once")
+        others = [*process.children(self._pid), *(set(process.children(os.getpid())) - {self._pid})]
+        if count := sum(process.alive(pid) for pid in others):
+            raise CandidateFailure(f"{stage}: left {count} processes running; all must have ended when a call ends")
+        if complaint := self._watch.complaint():
+            raise CandidateFailure(f"{stage}: {complaint}")
+
+    def _poll_channel(self) -> bool:
+        try:
+            return bool(self._channel.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK))
+        except OSError:
+            return False
+
+    def _hold(self, cpus: Iterable[int]) -> None:
+        """Keep the worker on these processors, and ourselves as well: waking each other is quickest on the same one."""
+        os.sched_setaffinity(0, cpus)
+        for thread in process.threads(self._pid):
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(thread, cpus)
+
+    def _check_held(self, cpus: Iterable[int]) -> None:
+        for thread in process.threads(self._pid):
+            with contextlib.suppress(OSError):
+                if not os.sched_getaffinity(thread) <= set(cpus):
+                    raise CandidateFailure("call: changed which processors it runs on")
+
+    def _copy_outputs(self, answer: dict[str, Any]) -> list[list[int]]:
+        """Lay the three arrays, which lie anywhere in the frozen worker, end to end in the output mapping."""
+        offset, shapes = 0, []
+        for name, address, shape in _claimed_outputs(answer):
+            size = math.prod(shape) * 8
+            if offset + size > len(self._outputs):
+                raise CandidateFailure(
+                    f"call: {name} of shape {shape} is larger than the {len(self._outputs) >> 20} MiB allowed"
+                )
+            if size:
+                try:
+                    kernel.read_memory(self._pid, address, self._address + offset, size)
+                except OSError as problem:
+                    raise CandidateFailure(f"call: {name} cannot be read from the candidate's memory") from problem
+            offset += size
+            shapes.append(shape)
+        return shapes
+
+    def _death(self, stage: str) -> CandidateFailure:
+        return CandidateFailure(f"{stage}: the candidate's process {process.describe_exit(self.end())}")
+
+    def end(self) -> int:
+        """Kill the worker and all its descendants; its raw wait status. Safe to call twice."""
+        if not self._pid:
+            return 0
+        pid, self._pid = self._pid, 0
+        exited = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        status = os.waitpid(pid, 0)[1] if exited else process.kill_group(pid)
+        process.kill_strays(keep=set())
+        return status
+
+
+def _parse(data: bytes, nonce: str, stage: str) -> dict[str, Any]:
+    """The worker's answer, which may be anything: the candidate can write to the worker's socket."""
+    try:
+        answer = json.loads(data)
+        if "error" in answer:
+            raise CandidateFailure(f"{answer['error']['stage']}: {answer['error']['text']}")
+        if answer["nonce"] == nonce:
+            return dict(answer)
+    except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
+        pass
+    raise CandidateFailure(f"{stage}: the candidate's process sent an answer that its worker does not send")
+
+
+def _claimed_outputs(answer: dict[str, Any]) -> list[tuple[str, int, list[int]]]:
+    """(name, address, shape) of each output, checked to be three small lists of plausible whole numbers."""
+    try:
+        claims = [
+            (str(name), int(address), [int(size) for size in shape]) for name, address, shape in answer["outputs"]
+        ]
+    except (ValueError, TypeError, KeyError, OverflowError):
+        claims = []
+    plausible = all(
+        0 <= address < 1 << 64 and len(shape) <= MOST_DIMENSIONS and all(0 <= size < 1 << 40 for size in shape)
+        for _, address, shape in claims
+    )
+    if len(claims) != len(worker.OUTPUT_NAMES) or not plausible:
+        raise CandidateFailure("call: the candidate's process sent an answer that its worker does not send")
+    return claims

@@ -1,0 +1,53 @@
+"""What resource limits do not bound: memory and disk over all processes of a candidate, and a log that grows."""
+
+import contextlib
+import os
+
+from eplb_evolve.sandbox import process
+from eplb_evolve.sandbox.limits import Limits
+
+MOST_FILES = 20_000
+LOG_KEPT, LOG_ROOM = 4096, 1 << 20
+
+
+class Watch:
+    """Looks at one worker and everything that descends from it."""
+
+    def __init__(self, pid: int, workdir: str, limits: Limits) -> None:
+        self._pid, self._workdir, self._limits = pid, workdir, limits
+
+    def complaint(self) -> str | None:
+        """Why the candidate has to be stopped now, None if it may go on."""
+        memory = process.resident_bytes([self._pid, *process.descendants(self._pid)])
+        if memory > self._limits.memory_mb << 20:
+            return f"used more than {self._limits.memory_mb} MiB of memory"
+        files, size = self._disk()
+        if size > self._limits.disk_mb << 20:
+            return f"wrote more than {self._limits.disk_mb} MiB of files"
+        if files > MOST_FILES:
+            return f"wrote more than {MOST_FILES} files"
+        return None
+
+    def _disk(self) -> tuple[int, int]:
+        """Files, and bytes that they take up."""
+        files = size = 0
+        folders = [self._workdir]
+        while folders and files <= MOST_FILES:
+            with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    files += 1
+                    with contextlib.suppress(OSError):
+                        size += entry.stat(follow_symlinks=False).st_blocks * 512
+                        if entry.is_dir(follow_symlinks=False):
+                            folders.append(entry.path)
+        return files, size
+
+
+def trim_log(log: int) -> None:
+    """Keep only the end of a log that has grown large; its writer must be frozen."""
+    size = os.fstat(log).st_size
+    if size > LOG_ROOM:
+        end = os.pread(log, LOG_KEPT, size - LOG_KEPT)
+        os.ftruncate(log, 0)
+        os.lseek(log, 0, os.SEEK_SET)
+        os.write(log, end)
