@@ -17,6 +17,7 @@ from openevolve.evaluation_result import EvaluationResult
 from eplb_evolve import config as configuration
 from eplb_evolve.errors import EplbError, UsageError
 from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.measured import seed_ratio, with_speedup
 from eplb_evolve.evaluation.pipeline import evaluate, failed
 from eplb_evolve.evaluation.result import Evaluation
@@ -63,8 +64,14 @@ class Search:
         if self._bench is None:
             self._bench = Bench(cache_dir() / "timing.lock")
         seed = seed_ratio(self._root / "seeds" / "deepseek.py", self.task, self._bench, cache_dir())
-        evaluation = evaluate(program, self.task, self._bench, self.ledger.best_ratio(self.task.split))
+        evaluation = evaluate(program, self.task, self._bench, self._incumbent())
         return with_speedup(evaluation, seed)
+
+    def _incumbent(self) -> Incumbent | None:
+        best = self.ledger.best(self.task.split)
+        if best is None or best.evaluation.ratio_to_reference is None:
+            return None
+        return Incumbent(self.ledger.run / best.evaluation.program, best.evaluation.ratio_to_reference)
 
     def _drop_bench(self) -> None:
         bench, self._bench = self._bench, None
@@ -72,13 +79,13 @@ class Search:
             bench.close()
 
     def _record(self, evaluation: Evaluation, source: bytes) -> None:
-        before, number = self.ledger.best_ratio(evaluation.split), len(self.ledger.entries()) + 1
+        before, number = self._incumbent(), len(self.ledger.entries()) + 1
         kept = self.ledger.keep_program(source, evaluation.sha256)
         tier, operators = provenance(source.decode("utf-8", "replace")) or ("", ())
         entry = Entry(evaluation.at(str(kept.relative_to(self.ledger.run))), now(), tier, operators)
         self.ledger.append(entry)
         ratio = evaluation.ratio_to_reference
-        best = evaluation.feasible and ratio is not None and (before is None or ratio < before)
+        best = evaluation.feasible and ratio is not None and (before is None or ratio < before.ratio)
         print(progress_line(number, entry, best), file=sys.stderr, flush=True)
 
 

@@ -7,6 +7,7 @@ from support import SEED
 
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation import measured
+from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.placement import Topology
 
@@ -103,10 +104,10 @@ def test_compilation_on_the_first_call_is_shown_not_timed(program, task, bench):
 
 def test_a_search_gives_up_early_on_what_is_clearly_slower(program, task, bench):
     file = program(wrapping=f"return {CALL}")
-    raced = evaluate(file, task, bench, best_ratio=1e-3)
+    raced = evaluate(file, task, bench, Incumbent(file, 1e-3))
     assert raced.raced
     assert raced.samples == task.settings.timing.triage_pairs
-    assert not evaluate(file, task, bench, best_ratio=1e3).raced
+    assert not evaluate(file, task, bench, Incumbent(file, 1e3)).raced
 
 
 def test_a_huge_program_is_refused(program, task, bench):

@@ -1,12 +1,11 @@
-"""The pessimistic estimator and when to stop."""
+"""The pessimistic estimator, its interval, and what the clock cannot tell."""
 
 import numpy as np
 import pytest
 
-from eplb_evolve.evaluation.settings import Timing
-from eplb_evolve.evaluation.timing import enough, estimate, pessimistic_ratio
+from eplb_evolve.evaluation.timing import NullCall, estimate, pessimistic_ratio, ratio_interval
 
-PLAN = Timing(pairs_fast=10, pairs_slow=4, slow_ms=10, max_seconds=100, triage_pairs=2)
+NO_OVERHEAD = NullCall(0.0, 0.0)
 
 
 def test_the_larger_of_two_estimators_counts():
@@ -18,38 +17,46 @@ def test_the_larger_of_two_estimators_counts():
 
 
 def test_overhead_is_taken_off_both_sides():
-    result = estimate([0.0031] * 5, [0.0011] * 5, 0.0001)
+    result = estimate(np.full(5, 0.0031), np.full(5, 0.0011), NullCall(0.0001, 0.0))
     assert result.ratio == pytest.approx(3)
     assert result.time_ms == pytest.approx(3)
     assert (result.ratio_low, result.ratio_high) == pytest.approx((3, 3))
     assert result.samples == 5
+    assert not result.at_bound
 
 
 def test_the_interval_holds_the_truth():
     """Ratio 0.5 under 20 % noise that both sides share."""
     rng = np.random.default_rng(0)
     shared = 1 + 0.2 * rng.random(60)
-    result = estimate(list(0.005 * shared * (1 + 0.02 * rng.random(60))), list(0.01 * shared), 0.0)
+    result = estimate(0.005 * shared * (1 + 0.02 * rng.random(60)), 0.01 * shared, NO_OVERHEAD)
     assert result.ratio_low <= result.ratio <= result.ratio_high
     assert result.ratio == pytest.approx(0.505, abs=0.02)
     assert result.time_ms_low <= result.time_ms <= result.time_ms_high <= result.time_p99_ms
 
 
-def test_a_time_below_the_overhead_is_not_negative():
-    assert estimate([0.00001] * 3, [0.001] * 3, 0.0001).time_ms > 0
+def test_what_is_shorter_than_three_spreads_is_a_bound_and_ties():
+    null = NullCall(seconds=0.0001, spread=0.00002)
+    reference = np.full(9, 0.0011)
+    faster, slower = estimate(np.full(9, 0.00009), reference, null), estimate(np.full(9, 0.00015), reference, null)
+    assert faster.at_bound
+    assert slower.at_bound
+    assert faster.ratio == slower.ratio == pytest.approx(0.06)
+    assert not estimate(np.full(9, 0.00017), reference, null).at_bound
 
 
-@pytest.mark.parametrize(
-    ("times", "reference", "stop"),
-    [
-        ([0.002] * 9, [0.005] * 9, False),
-        ([0.002] * 10, [0.005] * 10, True),
-        ([0.2] * 3, [0.005] * 3, False),
-        ([0.2] * 4, [0.005] * 4, True),
-        ([0.002, 0.004] * 5, [0.005] * 10, False),  # wide: as many again
-        ([0.002, 0.004] * 10, [0.005] * 20, True),
-        ([60.0] * 2, [0.005] * 2, True),  # the cap in seconds
-    ],
-)
-def test_when_there_are_enough_pairs(times, reference, stop):
-    assert enough(times, reference, 0.0, PLAN) is stop
+def test_the_spread_of_the_null_call_ignores_outliers():
+    rng = np.random.default_rng(0)
+    calls = rng.normal(1e-4, 1e-6, 1000)
+    calls[:20] = 1
+    null = NullCall.measured(calls)
+    assert null.seconds == pytest.approx(1e-4, rel=0.01)
+    assert null.spread == pytest.approx(1e-6, rel=0.15)
+
+
+def test_a_surer_interval_is_wider():
+    rng = np.random.default_rng(0)
+    times, reference = rng.lognormal(0, 0.1, (2, 40))
+    low, high = ratio_interval(times, reference)
+    surer_low, surer_high = ratio_interval(times, reference, 0.99)
+    assert surer_low < low < high < surer_high

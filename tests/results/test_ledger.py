@@ -58,13 +58,14 @@ def test_processes_do_not_tear_each_others_lines(tmp_path):
     assert len(Ledger(tmp_path).entries()) == 150
 
 
-def test_the_best_ratio_is_that_of_a_feasible_program_of_the_split(tmp_path):
+def test_the_best_is_the_first_feasible_program_with_the_smallest_ratio_of_the_split(tmp_path):
     ledger = Ledger(tmp_path)
-    assert ledger.best_ratio("search") is None
-    for feasible, split, ratio in [(True, "search", 3.0), (False, "search", 1.0), (True, "holdout", 0.5)]:
-        ledger.append(entry(feasible=feasible, split=split, ratio_to_reference=ratio))
+    assert ledger.best("search") is None
+    rows = [(True, "search", 3.0), (False, "search", 1.0), (True, "holdout", 0.5), (True, "search", 3.0)]
+    for number, (feasible, split, ratio) in enumerate(rows):
+        ledger.append(entry(feasible=feasible, split=split, ratio_to_reference=ratio, samples=number))
     ledger.append(entry(reason="crashed"))
-    assert ledger.best_ratio("search") == 3.0
+    assert ledger.best("search").evaluation.samples == 0
 
 
 def test_programs_are_kept_by_hash(tmp_path):

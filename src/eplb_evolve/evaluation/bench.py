@@ -1,8 +1,9 @@
-"""The bench: the zygote, the reference's worker and the null call, kept warm from one evaluation to the next."""
+"""The bench: zygotes, the reference's worker, the null call and the incumbent, kept warm between evaluations."""
 
 import contextlib
 import fcntl
-import statistics
+import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,26 +16,31 @@ from eplb_evolve import reference
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
 from eplb_evolve.evaluation.constraint import CallBalance, measure
 from eplb_evolve.evaluation.inputs import CallInputs
+from eplb_evolve.evaluation.timing import NullCall
 from eplb_evolve.placement import Placement, Topology
-from eplb_evolve.sandbox import Limits, Zygote
+from eplb_evolve.sandbox import Level, Limits, Worker, Zygote, at_least
 
-NULL_CALLS = 30
+NULL_CALLS = 60
 TRUSTED = Limits()
 """The reference and the null call run under the default limits, whatever a candidate's are."""
 
 
 @dataclass(frozen=True)
 class ReferenceCall:
-    """Seconds that the reference took, and the balance it reached."""
+    """Seconds that the reference took, seconds that it waited for a processor, and the balance it reached."""
 
     seconds: float
+    waited: float
     balance: CallBalance
 
 
 class Bench:
-    """Where candidates are measured. Keep one per process; `close` ends its child processes."""
+    """Where candidates are measured. Keep one per process; `close` ends its child processes.
 
-    def __init__(self, lock_file: Path) -> None:
+    highest: the strongest sandbox level to use. minimum: raise EnvironmentProblem where the machine allows less.
+    """
+
+    def __init__(self, lock_file: Path, highest: Level = "full", minimum: Level = "rlimits") -> None:
         try:
             lock_file.parent.mkdir(parents=True, exist_ok=True)
             lock_file.touch()
@@ -42,26 +48,69 @@ class Bench:
             raise EnvironmentProblem(
                 f"cannot write {lock_file}: {problem.strerror}; make it writable, or set XDG_CACHE_HOME"
             ) from problem
-        self._lock_file = lock_file
-        self.zygote = Zygote()
+        self._lock_file, self._highest = lock_file, highest
+        self._incumbent: tuple[str, Worker] | None = None
+        self._twin_zygote: Zygote | None = None
+        self.zygote = Zygote(highest)
         try:
+            if not at_least(self.zygote.level, minimum):
+                raise EnvironmentProblem(
+                    f"the sandbox reaches level '{self.zygote.level}' here, the configuration demands '{minimum}'; "
+                    "eplb doctor says what is missing and how to get it"
+                )
             self._reference = self.zygote.spawn(Path(reference.__file__), TRUSTED)
-            with closing(self.zygote.spawn(Path(__file__).with_name("null_program.py"), TRUSTED)) as null:
-                smallest = np.ones((1, 1), np.float32)
-                calls = [null.call(smallest, Topology(1, 1, 1, 1)).seconds for _ in range(NULL_CALLS)]
+            self.null = self._measure_null_call()
         except CandidateFailure as problem:
-            self.zygote.close()
+            self.close()
             raise EnvironmentProblem(f"the reference does not run in the sandbox: {problem}") from problem
-        self.overhead = statistics.median(calls[NULL_CALLS // 3 :])
+        except EnvironmentProblem:
+            self.close()
+            raise
 
-    def call_reference(self, inputs: CallInputs, topology: Topology) -> ReferenceCall:
+    @property
+    def level(self) -> Level:
+        """The sandbox level that candidates run at."""
+        return self.zygote.level
+
+    @property
+    def twin_zygote(self) -> Zygote:
+        """A second zygote, started when first asked for: another hash seed, other addresses."""
+        if self._twin_zygote is None:
+            self._twin_zygote = Zygote(self._highest)
+        return self._twin_zygote
+
+    def _measure_null_call(self) -> NullCall:
+        cpus = sorted(os.sched_getaffinity(0))[: TRUSTED.threads]
+        with closing(self.zygote.spawn(Path(__file__).with_name("null_program.py"), TRUSTED)) as null:
+            smallest = np.ones((1, 1), np.float32)
+            calls = [null.call(smallest, Topology(1, 1, 1, 1), cpus=cpus).seconds for _ in range(NULL_CALLS)]
+        return NullCall.measured(np.array(calls[NULL_CALLS // 3 :]))
+
+    def call_reference(self, inputs: CallInputs, topology: Topology, cpus: list[int] | None = None) -> ReferenceCall:
         """Time the reference on the same inputs as a candidate, and measure its balance."""
         try:
-            answer = self._reference.call(inputs.weight, topology)
+            answer = self._reference.call(inputs.weight, topology, cpus=cpus)
         except CandidateFailure as problem:
             raise EnvironmentProblem(f"the reference's process failed: {problem}") from problem
         placement = Placement(answer.phy2log, answer.logcnt)
-        return ReferenceCall(answer.seconds, measure(placement, inputs, topology.gpus))
+        return ReferenceCall(answer.seconds, answer.waited, measure(placement, inputs, topology.gpus))
+
+    def incumbent_worker(self, program: Path) -> Worker | None:
+        """The worker kept from the evaluation that made `program` the incumbent, None if there is none."""
+        if self._incumbent is None or self._incumbent[0] != _digest(program):
+            return None
+        return self._incumbent[1]
+
+    def keep_incumbent(self, program: Path, worker: Worker) -> None:
+        """Keep the worker of a search's new best program for the next comparison, instead of the old one's."""
+        self.drop_incumbent()
+        self._incumbent = (_digest(program), worker)
+
+    def drop_incumbent(self) -> None:
+        """End the incumbent's worker, if there is one."""
+        if self._incumbent is not None:
+            self._incumbent[1].close()
+            self._incumbent = None
 
     @contextlib.contextmanager
     def timing_lock(self) -> Iterator[None]:
@@ -71,9 +120,14 @@ class Bench:
             yield
 
     def close(self) -> None:
-        """End the reference's worker and the zygote."""
-        self._reference.close()
-        self.zygote.close()
+        """End every child process."""
+        for zygote in (self.zygote, self._twin_zygote):
+            if zygote is not None:
+                zygote.close()
+
+
+def _digest(program: Path) -> str:
+    return hashlib.sha256(program.read_bytes()).hexdigest()
 
 
 def random_loads(rng: np.random.Generator, layers: int, experts: int) -> NDArray[np.float64]:

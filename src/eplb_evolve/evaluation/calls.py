@@ -13,10 +13,21 @@ from eplb_evolve.sandbox import Worker
 
 @dataclass(frozen=True)
 class CandidateCall:
-    """A verified call: its inputs, wall-clock seconds, placement, and the share of slots that had to move."""
+    """A verified call.
+
+    Attributes:
+        inputs: what it was given
+        old_phy2log: [L, R], the placement in force as it was given, None for a program with five parameters
+        seconds: wall clock
+        waited: seconds for which it was ready to run and had no processor
+        placement: what it returned
+        moved: share of slots that had to move
+    """
 
     inputs: CallInputs
+    old_phy2log: Ints | None
     seconds: float
+    waited: float
     placement: Placement
     moved: float
 
@@ -36,7 +47,7 @@ class Caller:
         """Fresh inputs from two consecutive windows [L, E]."""
         return perturb(load, next_load, self._topology.groups, self._rng)
 
-    def call(self, inputs: CallInputs, dtype: str = "float32") -> CandidateCall:
+    def call(self, inputs: CallInputs, dtype: str = "float32", cpus: list[int] | None = None) -> CandidateCall:
         """Call and verify; raises CandidateFailure whose reason says on which workload it happened."""
         layers, experts = inputs.weight.shape
         before = self._in_force
@@ -44,10 +55,16 @@ class Caller:
             before = initial_phy2log(layers, experts, self._topology.replicas)
         old = inputs.from_workload_order(before) if self._worker.parameters == 6 else None
         try:
-            answer = self._worker.call(inputs.weight.astype(dtype), self._topology, old)
+            answer = self._worker.call(inputs.weight.astype(dtype), self._topology, old, cpus)
             placement = verify(answer.phy2log, answer.log2phy, answer.logcnt, inputs.weight.shape, self._topology)
         except CandidateFailure as failure:
             raise CandidateFailure(f"{failure} (on {self._where})") from None
         self._in_force = inputs.to_workload_order(placement.phy2log)
         moved = transfers(before, self._in_force, self._topology.gpus, experts)
-        return CandidateCall(inputs, answer.seconds, placement, moved)
+        return CandidateCall(inputs, old, answer.seconds, answer.waited, placement, moved)
+
+
+def warm(worker: Worker, shape: tuple[int, int], topology: Topology, rng: np.random.Generator) -> None:
+    """One untimed call on synthetic load of `shape` (L, E): compilers run here. Raises CandidateFailure."""
+    old = initial_phy2log(*shape, topology.replicas) if worker.parameters == 6 else None
+    worker.call(rng.lognormal(8, 1, shape).astype(np.float32), topology, old)

@@ -1,23 +1,28 @@
 """The evaluation of one program on one workload, top to bottom."""
 
+import builtins
 import dataclasses
 import hashlib
+import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from eplb_evolve import machine
 from eplb_evolve.errors import CandidateFailure, UsageError
-from eplb_evolve.evaluation.bench import Bench, ReferenceCall
-from eplb_evolve.evaluation.calls import Caller, CandidateCall
+from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.block import Block, run_block
+from eplb_evolve.evaluation.calls import Caller
+from eplb_evolve.evaluation.challenge import Incumbent, challenge
 from eplb_evolve.evaluation.checks import check_other_shapes
-from eplb_evolve.evaluation.constraint import CallBalance, Infeasible, Verdict, judge, measure
+from eplb_evolve.evaluation.constraint import Infeasible
+from eplb_evolve.evaluation.replay import repeat_here, repeat_in_twin
 from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.sampling import enough, estimate_block
 from eplb_evolve.evaluation.score import combined_score
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.evaluation.timing import enough, estimate, pessimistic_ratio
+from eplb_evolve.evaluation.timing import Estimate, pessimistic_ratio
 from eplb_evolve.sandbox import Worker
 
 MAX_SOURCE_BYTES = 200_000
@@ -27,52 +32,120 @@ HOPELESS = 2.0
 FAR_FROM_BALANCED = 0.98
 """... or once its balance is below this share of what the constraint asks for."""
 
-
-@dataclass(frozen=True)
-class TimedCalls:
-    """The timed pairs of one evaluation."""
-
-    candidate: list[CandidateCall]
-    reference: list[ReferenceCall]
-    balance: list[CallBalance]
-    raced: bool
-
-    def judge(self, task: Task) -> Verdict:
-        """The hard constraint on these calls."""
-        return judge(self.balance, [call.balance for call in self.reference], task.settings.thresholds)
+OWN_WORDS = re.compile(
+    r"^(?P<stage>import|call): (?P<kind>\w+): .*?(?P<line> \(line \d+, in \w+\))?(?P<where> \(on [^()]*\))?$", re.DOTALL
+)
+"""A reason that quotes an exception of the candidate."""
 
 
-def evaluate(program: Path, task: Task, bench: Bench, best_ratio: float | None = None) -> Evaluation:
-    """Judge one program: import, first call, checks on other shapes, timed calls, balance, score.
+def evaluate(program: Path, task: Task, bench: Bench, incumbent: Incumbent | None = None) -> Evaluation:
+    """Judge one program: import, first call, checks on other shapes, timed calls, balance, replay, score.
 
-    best_ratio: the best ratio_to_reference of a search so far; a candidate clearly worse is timed less. Without it
-    every valid candidate is timed in full. A bad candidate is a result with a reason; UsageError is for a program
-    file that cannot be read.
+    incumbent: the best program of a search so far; a candidate clearly worse is timed less, and one that seems better
+    is measured again beside it. Without it every valid candidate is timed in full and replayed in a twin process. A
+    bad candidate is a result with a reason; UsageError is for a program file that cannot be read.
     """
     started = time.monotonic()
     source = read_program(program)
-    rng = np.random.default_rng()
-    result = failed(program, source, task, bench.zygote.level, "")
-    worker: Worker | None = None
+    result = failed(program, source, task, bench.level, "")
+    run: _Run | None = None
     try:
         if len(source) > MAX_SOURCE_BYTES:
             raise CandidateFailure(f"the program has {len(source)} bytes, at most {MAX_SOURCE_BYTES} are allowed")
-        worker = bench.zygote.spawn(program, task.settings.limits)
-        _first_call(worker, task, rng)
+        run = _Run(program, task, bench)
+        run.first_call()
         result = dataclasses.replace(result, first_call_ms=(time.monotonic() - started) * 1e3)
-        check_other_shapes(worker, bench, task.workload, task.checks, task.split, task.settings.thresholds, rng)
-        calls = _timed_calls(worker, task, bench, best_ratio, rng)
-        result = _conclude(result, calls, task, bench.overhead)
+        run.check_other_shapes()
+        result = run.judge(result, incumbent)
     except Infeasible as failure:
         score = combined_score(False, 0.0, failure.margin)
         result = dataclasses.replace(result, valid=True, reason=str(failure), combined_score=score)
     except CandidateFailure as failure:
         result = dataclasses.replace(result, reason=str(failure))
     finally:
-        if worker is not None:
-            result = dataclasses.replace(result, log=worker.log_tail())
-            worker.close()
-    return dataclasses.replace(result, wall_s=time.monotonic() - started)
+        if run is not None:
+            result = dataclasses.replace(result, log=run.worker.log_tail())
+            run.close()
+    return dataclasses.replace(_without_hidden_data(result), wall_s=time.monotonic() - started)
+
+
+def _without_hidden_data(result: Evaluation) -> Evaluation:
+    """A program can print, or raise, what it was given; of windows that a search must not see, nothing is passed on."""
+    if result.split == "search":
+        return result
+    return dataclasses.replace(result, log="", reason=OWN_WORDS.sub(_kind_only, result.reason))
+
+
+def _kind_only(found: re.Match[str]) -> str:
+    kind = found["kind"] if hasattr(builtins, found["kind"]) else "an exception"
+    return f"{found['stage']}: {kind}{found['line'] or ''}{found['where'] or ''}"
+
+
+class _Run:
+    """One candidate in its worker, step by step. `close` ends the worker unless it became the incumbent's."""
+
+    def __init__(self, program: Path, task: Task, bench: Bench) -> None:
+        self._program, self._task, self._bench = program, task, bench
+        self._rng = np.random.default_rng()
+        self._kept = False
+        self.worker: Worker = bench.zygote.spawn(program, task.settings.limits)
+
+    def close(self) -> None:
+        if not self._kept:
+            self.worker.close()
+
+    def _caller(self, where: str = "") -> Caller:
+        workload = self._task.workload
+        return Caller(self.worker, workload.topology, workload.name + where, self._rng)
+
+    def first_call(self) -> None:
+        """Untimed: compilers run here."""
+        workload, caller = self._task.workload, self._caller(", first call")
+        now, following = workload.pairs(self._task.split)[0]
+        caller.call(caller.prepare(workload.windows[now], workload.windows[following]))
+
+    def check_other_shapes(self) -> None:
+        task = self._task
+        least = task.settings.thresholds
+        check_other_shapes(self.worker, self._bench, task.workload, task.checks, task.split, least, self._rng)
+
+    def judge(self, result: Evaluation, incumbent: Incumbent | None) -> Evaluation:
+        """Time in full, or as far as the search needs to know; replay; measure again what seems better."""
+        task, bench = self._task, self._bench
+        plan = task.settings.timing
+        raced = False
+
+        def done(block: Block) -> bool:
+            nonlocal raced
+            raced = len(block.candidate) == plan.triage_pairs and _hopeless(block, task, incumbent)
+            return raced or enough(block, bench.null, plan)
+
+        block = run_block(self._caller(), task, bench, self._rng, done)
+        timing = estimate_block(block, plan, bench.null)
+        judged = _conclude(result, block, timing, task, raced)
+        if raced:
+            return judged
+        repeat_here(self.worker, block.candidate, task.workload.topology, self._rng)
+        if not judged.feasible or (incumbent is not None and timing.ratio >= incumbent.ratio):
+            return judged
+        if incumbent is not None:
+            outcome = challenge(self._caller(), incumbent, task, bench, self._rng)
+            judged = _conclude(result, outcome.block, outcome.timing, task, raced)
+            if not outcome.won or not judged.feasible:
+                return judged
+            block = outcome.block
+        repeat_in_twin(
+            bench.twin_zygote,
+            self._program,
+            task.settings.limits,
+            block.candidate,
+            task.workload.topology,
+            self._rng,
+        )
+        if incumbent is not None:
+            bench.keep_incumbent(self._program, self.worker)
+            self._kept = True
+        return dataclasses.replace(judged, replayed=True)
 
 
 def failed(program: Path, source: bytes, task: Task, level: str, reason: str) -> Evaluation:
@@ -97,54 +170,16 @@ def read_program(program: Path) -> bytes:
         raise UsageError(f"cannot read the program {program}: {problem.strerror}") from problem
 
 
-def _first_call(worker: Worker, task: Task, rng: np.random.Generator) -> None:
-    caller = Caller(worker, task.workload.topology, f"{task.workload.name}, first call", rng)
-    now, following = task.workload.pairs(task.split)[0]
-    caller.call(caller.prepare(task.workload.windows[now], task.workload.windows[following]))
-
-
-def _timed_calls(
-    worker: Worker, task: Task, bench: Bench, best_ratio: float | None, rng: np.random.Generator
-) -> TimedCalls:
-    """Pairs of candidate and reference on the same inputs, in random order, windows in trace order."""
-    workload, plan = task.workload, task.settings.timing
-    caller = Caller(worker, workload.topology, workload.name, rng)
-    pairs = workload.pairs(task.split)
-    calls = TimedCalls([], [], [], raced=False)
-    with bench.timing_lock():
-        while True:
-            now, following = pairs[len(calls.candidate) % len(pairs)]
-            inputs = caller.prepare(workload.windows[now], workload.windows[following])
-            if rng.random() < 0.5:
-                reference, candidate = bench.call_reference(inputs, workload.topology), caller.call(inputs)
-            else:
-                candidate, reference = caller.call(inputs), bench.call_reference(inputs, workload.topology)
-            calls.candidate.append(candidate)
-            calls.reference.append(reference)
-            calls.balance.append(measure(candidate.placement, inputs, workload.topology.gpus))
-            if len(calls.candidate) == plan.triage_pairs and _hopeless(calls, task, best_ratio):
-                return dataclasses.replace(calls, raced=True)
-            times, reference_times = _seconds(calls)
-            if enough(times, reference_times, bench.overhead, plan):
-                return calls
-
-
-def _seconds(calls: TimedCalls) -> tuple[list[float], list[float]]:
-    return [call.seconds for call in calls.candidate], [call.seconds for call in calls.reference]
-
-
-def _hopeless(calls: TimedCalls, task: Task, best_ratio: float | None) -> bool:
-    if best_ratio is None:
+def _hopeless(block: Block, task: Task, incumbent: Incumbent | None) -> bool:
+    if incumbent is None:
         return False
-    times, reference = map(np.asarray, _seconds(calls))
-    too_slow = float(pessimistic_ratio(times, reference)) > HOPELESS * best_ratio
-    return too_slow or calls.judge(task).margin < FAR_FROM_BALANCED
+    too_slow = pessimistic_ratio(block.seconds("candidate"), block.seconds("reference")) > HOPELESS * incumbent.ratio
+    return bool(too_slow) or block.judge(task).margin < FAR_FROM_BALANCED
 
 
-def _conclude(result: Evaluation, calls: TimedCalls, task: Task, overhead: float) -> Evaluation:
-    verdict = calls.judge(task)
-    timing = estimate(*_seconds(calls), overhead)
-    reference = [call.balance for call in calls.reference]
+def _conclude(result: Evaluation, block: Block, timing: Estimate, task: Task, raced: bool) -> Evaluation:
+    verdict = block.judge(task)
+    reference = [call.balance for call in block.reference]
     return dataclasses.replace(
         result,
         valid=True,
@@ -155,15 +190,17 @@ def _conclude(result: Evaluation, calls: TimedCalls, task: Task, overhead: float
         time_ms_low=timing.time_ms_low,
         time_ms_high=timing.time_ms_high,
         time_p99_ms=timing.time_p99_ms,
+        at_bound=timing.at_bound,
         ratio_to_reference=timing.ratio,
         ratio_low=timing.ratio_low,
         ratio_high=timing.ratio_high,
-        balancedness=float(np.mean([row.next_window for row in calls.balance])),
-        balancedness_same=float(np.mean([row.same_window for row in calls.balance])),
-        balancedness_worst_layer=float(np.mean([row.worst_layer for row in calls.balance])),
-        balancedness_sglang=float(np.mean([row.sglang for row in calls.balance])),
+        balancedness=float(np.mean([row.next_window for row in block.balance])),
+        balancedness_same=float(np.mean([row.same_window for row in block.balance])),
+        balancedness_worst_layer=float(np.mean([row.worst_layer for row in block.balance])),
+        balancedness_sglang=float(np.mean([row.sglang for row in block.balance])),
         balancedness_reference=float(np.mean([row.next_window for row in reference])),
-        transfers=float(np.mean([call.moved for call in calls.candidate[1:] or calls.candidate])),
+        transfers=float(np.mean([call.moved for call in block.candidate[1:] or block.candidate])),
         samples=timing.samples,
-        raced=calls.raced,
+        undisturbed=int(block.quiet().sum()),
+        raced=raced,
     )

@@ -19,8 +19,12 @@ class Evaluation:
         balancedness: vLLM's figure on the next window, mean over calls, 0..1
         balancedness_sglang: SGLang's figure (mean over layers of mean / max) on the next window
         transfers: share of slots whose expert was not on that GPU before, 0..1
-        samples: timed pairs of candidate and reference
+        samples: timed pairs of candidate and reference that count
+        undisturbed: timed pairs in which nothing waited for a processor
+        at_bound: the time is shorter than the clock can tell; time_ms and ratio_to_reference are upper bounds
         raced: whether the search stopped timing early because this program was clearly worse than its best
+        replayed: whether another process gave the same phy2log, bit for bit
+        sandbox_level: what kept the program in, see eplb doctor
         wall_s: seconds that the whole evaluation took
         log: the end of what the program printed
     """
@@ -52,7 +56,10 @@ class Evaluation:
     balancedness_reference: float | None = None
     transfers: float | None = None
     samples: int = 0
+    undisturbed: int = 0
+    at_bound: bool = False
     raced: bool = False
+    replayed: bool = False
     wall_s: float = 0.0
     log: str = ""
 

@@ -1,20 +1,45 @@
 """From paired call times to one pessimistic ratio with its interval."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from eplb_evolve.evaluation.settings import Timing
 from eplb_evolve.placement import Floats
 
 RESAMPLES = 999
-WIDE = 0.05
+SPREADS_OF_A_BOUND = 3
+
+
+@dataclass(frozen=True)
+class NullCall:
+    """What a call of a program that does nothing takes, seconds: the clock's own overhead, and its spread (SD)."""
+
+    seconds: float
+    spread: float
+
+    @classmethod
+    def measured(cls, calls: Floats) -> "NullCall":
+        """From the seconds of many calls; outliers count for neither figure."""
+        low, median, high = np.percentile(calls, [25, 50, 75])
+        return cls(float(median), float(high - low) / 1.349)
+
+    def net(self, times: Floats) -> Floats:
+        """Times less the overhead, but never below three spreads: what is shorter than that cannot be told apart."""
+        result: Floats = np.maximum(times - self.seconds, self.bound)
+        return result
+
+    @property
+    def bound(self) -> float:
+        """The shortest net time that the clock can tell from nothing, seconds."""
+        return SPREADS_OF_A_BOUND * self.spread
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Time of a candidate relative to the reference, and in milliseconds, with bootstrap 95 % intervals."""
+    """Time of a candidate relative to the reference, and in milliseconds, with bootstrap 95 % intervals.
+
+    at_bound: the time is shorter than the clock can tell; `time_ms` and `ratio` are upper bounds, and tie.
+    """
 
     ratio: float
     ratio_low: float
@@ -23,44 +48,39 @@ class Estimate:
     time_ms_low: float
     time_ms_high: float
     time_p99_ms: float
+    at_bound: bool
     samples: int
 
 
-def pessimistic_ratio(times: Floats, reference: Floats, axis: int = -1) -> Floats:
-    """The larger of two robust estimators: ratio of the lower quartiles, median of the paired ratios."""
-    quartiles = np.percentile(times, 25, axis=axis) / np.percentile(reference, 25, axis=axis)
-    paired = np.median(times / reference, axis=axis)
-    result: Floats = np.maximum(quartiles, paired)
+def ratio_of_quartiles(times: Floats, reference: Floats, axis: int = -1) -> Floats:
+    """Ratio of the lower quartiles: neither side's disturbed calls count."""
+    result: Floats = np.percentile(times, 25, axis=axis) / np.percentile(reference, 25, axis=axis)
     return result
 
 
-def estimate(times: Sequence[float], reference: Sequence[float], overhead: float) -> Estimate:
-    """Estimate from paired seconds of candidate and reference, less the overhead of a null call on both sides.
+def median_of_ratios(times: Floats, reference: Floats, axis: int = -1) -> Floats:
+    """Median of the paired ratios: what both sides of a pair share cancels."""
+    result: Floats = np.median(times / reference, axis=axis)
+    return result
 
-    At least two pairs.
-    """
-    from scipy.stats import (
-        bootstrap,  # here: importing it takes most of a second, and not every command needs it
-    )
 
-    net = np.maximum(np.asarray(times) - overhead, overhead / 10)
-    net_reference = np.maximum(np.asarray(reference) - overhead, overhead / 10)
+def pessimistic_ratio(times: Floats, reference: Floats, axis: int = -1) -> Floats:
+    """The larger of the two robust estimators."""
+    result: Floats = np.maximum(ratio_of_quartiles(times, reference, axis), median_of_ratios(times, reference, axis))
+    return result
 
-    def interval(statistic: object, data: tuple[Floats, ...]) -> tuple[float, float]:
-        result = bootstrap(
-            data,
-            statistic,
-            paired=True,
-            vectorized=True,
-            n_resamples=RESAMPLES,
-            method="percentile",
-            rng=np.random.default_rng(0),
-        )
-        return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
-    low, high = interval(pessimistic_ratio, (net, net_reference))
+def ratio_interval(times: Floats, reference: Floats, confidence: float = 0.95) -> tuple[float, float]:
+    """Bootstrap interval of the pessimistic ratio, from pairs."""
+    return _interval(pessimistic_ratio, (times, reference), confidence)
+
+
+def estimate(times: Floats, reference: Floats, null: NullCall) -> Estimate:
+    """Estimate from paired seconds of candidate and reference, less the null call on both sides. At least two pairs."""
+    net, net_reference = null.net(times), null.net(reference)
+    low, high = ratio_interval(net, net_reference)
     ms = net * 1e3
-    ms_low, ms_high = interval(np.median, (ms,))
+    ms_low, ms_high = _interval(np.median, (ms,), 0.95)
     return Estimate(
         ratio=float(pessimistic_ratio(net, net_reference)),
         ratio_low=low,
@@ -69,21 +89,22 @@ def estimate(times: Sequence[float], reference: Sequence[float], overhead: float
         time_ms_low=ms_low,
         time_ms_high=ms_high,
         time_p99_ms=float(np.percentile(ms, 99)),
+        at_bound=bool(np.median(net) <= null.bound),
         samples=len(times),
     )
 
 
-def enough(times: Sequence[float], reference: Sequence[float], overhead: float, plan: Timing) -> bool:
-    """Whether these pairs suffice: the planned number, twice that where the estimate is still wide, or the cap."""
-    if sum(times) + sum(reference) >= plan.max_seconds and len(times) >= plan.triage_pairs:
-        return True
-    slow = np.median(times) * 1e3 >= plan.slow_ms
-    planned = plan.pairs_slow if slow else plan.pairs_fast
-    if len(times) < planned:
-        return False
-    if len(times) >= 2 * planned:
-        return True
-    if len(times) > planned:  # once extended, go all the way
-        return False
-    now = estimate(times, reference, overhead)
-    return now.ratio_high - now.ratio_low <= 2 * WIDE * now.ratio
+def _interval(statistic: object, data: tuple[Floats, ...], confidence: float) -> tuple[float, float]:
+    from scipy.stats import bootstrap  # here: importing it takes most of a second, and not every command needs it
+
+    result = bootstrap(
+        data,
+        statistic,
+        paired=True,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)

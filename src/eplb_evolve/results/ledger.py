@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import fcntl
 import json
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,14 +70,10 @@ class Ledger:
         parsed = (_parse(line) for line in lines)
         return [entry for entry in parsed if entry is not None]
 
-    def best_ratio(self, split: str) -> float | None:
-        """The smallest feasible ratio_to_reference so far, None before the first."""
-        ratios = [
-            entry.evaluation.ratio_to_reference
-            for entry in self.entries()
-            if entry.evaluation.feasible and entry.evaluation.split == split
-        ]
-        return min((ratio for ratio in ratios if ratio is not None), default=None)
+    def best(self, split: str) -> Entry | None:
+        """The first of the feasible entries with the smallest ratio_to_reference; None before there is one."""
+        found = [entry for entry in self.entries() if entry.evaluation.feasible and entry.evaluation.split == split]
+        return min(found, key=lambda entry: entry.evaluation.ratio_to_reference or math.inf, default=None)
 
 
 def now() -> str:

@@ -1,0 +1,87 @@
+"""A block of timed calls: candidate and reference, side by side on the same inputs, in random order."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.evaluation.bench import Bench, ReferenceCall
+from eplb_evolve.evaluation.calls import Caller, CandidateCall
+from eplb_evolve.evaluation.constraint import CallBalance, Verdict, judge, measure
+from eplb_evolve.evaluation.inputs import CallInputs
+from eplb_evolve.evaluation.processors import Processors
+from eplb_evolve.evaluation.task import Task
+from eplb_evolve.placement import Floats
+
+WAIT_FLOOR_S, WAIT_SHARE = 2e-4, 0.05
+"""A call that waited longer for a processor than this, and than this share of its time, was disturbed."""
+
+
+@dataclass
+class Block:
+    """Timed calls; entry i of each list had the same input. `rival` is empty unless an incumbent took part."""
+
+    candidate: list[CandidateCall] = field(default_factory=list)
+    reference: list[ReferenceCall] = field(default_factory=list)
+    rival: list[CandidateCall] = field(default_factory=list)
+    balance: list[CallBalance] = field(default_factory=list)
+
+    def seconds(self, who: str) -> Floats:
+        """Wall-clock seconds of `candidate`, `reference` or `rival`."""
+        return np.array([call.seconds for call in getattr(self, who)])
+
+    def quiet(self) -> NDArray[np.bool_]:
+        """Which rows had a processor whenever they wanted one."""
+        rows: NDArray[np.bool_] = _quiet(self.candidate) & _quiet(self.reference)
+        return rows & _quiet(self.rival) if self.rival else rows
+
+    def judge(self, task: Task) -> Verdict:
+        """The hard constraint on these calls."""
+        return judge(self.balance, [call.balance for call in self.reference], task.settings.thresholds)
+
+
+def _quiet(calls: Sequence[CandidateCall | ReferenceCall]) -> NDArray[np.bool_]:
+    waited = np.array([call.waited for call in calls])
+    seconds = np.array([call.seconds for call in calls])
+    rows: NDArray[np.bool_] = waited <= np.maximum(WAIT_FLOOR_S, WAIT_SHARE * seconds)
+    return rows
+
+
+class RivalFailed(Exception):
+    """The incumbent, not the candidate, failed in a block."""
+
+
+def run_block(
+    candidate: Caller,
+    task: Task,
+    bench: Bench,
+    rng: np.random.Generator,
+    done: Callable[[Block], bool],
+    rival: Caller | None = None,
+) -> Block:
+    """Call until `done` says so, windows in trace order, one timed block at a time on this machine."""
+    workload, block, processors = task.workload, Block(), Processors(rng)
+    pairs = workload.pairs(task.split)
+    with bench.timing_lock():
+        while not done(block):
+            now, following = pairs[len(block.candidate) % len(pairs)]
+            inputs = candidate.prepare(workload.windows[now], workload.windows[following])
+            cpus = processors.choose(task.settings.limits.threads)
+            for turn in rng.permutation(2 if rival is None else 3):
+                if turn == 0:
+                    block.candidate.append(candidate.call(inputs, cpus=cpus))
+                elif turn == 1:
+                    block.reference.append(bench.call_reference(inputs, workload.topology, cpus))
+                elif rival is not None:
+                    block.rival.append(_call_rival(rival, inputs, cpus))
+            block.balance.append(measure(block.candidate[-1].placement, inputs, workload.topology.gpus))
+    return block
+
+
+def _call_rival(rival: Caller, inputs: CallInputs, cpus: list[int]) -> CandidateCall:
+    try:
+        return rival.call(inputs, cpus=cpus)
+    except CandidateFailure as failure:
+        raise RivalFailed(str(failure)) from failure

@@ -1,0 +1,81 @@
+"""A search's new best is measured again, side by side with the old one, and only this second look counts.
+
+The best of many noisy figures is too good: the first look chose it for its luck. So candidate, incumbent and reference
+are called once more on the same fresh inputs. Where the candidate is not faster beyond doubt, it gets no better figure
+than the incumbent has.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.block import Block, RivalFailed, run_block
+from eplb_evolve.evaluation.calls import Caller, warm
+from eplb_evolve.evaluation.sampling import enough, estimate_block, rows_that_count
+from eplb_evolve.evaluation.task import Task
+from eplb_evolve.evaluation.timing import Estimate, ratio_interval
+
+CONFIDENCE = 0.99
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """The best program of a search so far: its file, and its ratio_to_reference."""
+
+    program: Path
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The second look at a candidate: whether it is faster beyond doubt, its estimate, and the calls."""
+
+    won: bool
+    timing: Estimate
+    block: Block
+
+
+def challenge(candidate: Caller, incumbent: Incumbent, task: Task, bench: Bench, rng: np.random.Generator) -> Outcome:
+    """Measure candidate, incumbent and reference in a fresh block.
+
+    An incumbent that fails now, having answered before, is no peer: then the stored figures are compared.
+    """
+    plan = task.settings.timing
+
+    def done(block: Block) -> bool:
+        return enough(block, bench.null, plan)
+
+    try:
+        block = run_block(candidate, task, bench, rng, done, _rival(incumbent, task, bench, rng))
+    except RivalFailed:
+        bench.drop_incumbent()
+        block = run_block(candidate, task, bench, rng, done)
+    timing = estimate_block(block, plan, bench.null)
+    won = _faster_beyond_doubt(block, task, bench) if block.rival else timing.ratio_high < incumbent.ratio
+    if not won:
+        least = max(timing.ratio, incumbent.ratio)
+        timing = dataclasses.replace(timing, ratio=least, ratio_high=max(timing.ratio_high, least))
+    return Outcome(won, timing, block)
+
+
+def _rival(incumbent: Incumbent, task: Task, bench: Bench, rng: np.random.Generator) -> Caller:
+    workload, worker = task.workload, bench.incumbent_worker(incumbent.program)
+    try:
+        if worker is None:
+            worker = bench.zygote.spawn(incumbent.program, task.settings.limits)
+            bench.keep_incumbent(incumbent.program, worker)
+            warm(worker, workload.windows.shape[1:], workload.topology, rng)
+    except (CandidateFailure, OSError) as failure:
+        raise RivalFailed(str(failure)) from failure
+    return Caller(worker, workload.topology, workload.name, rng)
+
+
+def _faster_beyond_doubt(block: Block, task: Task, bench: Bench) -> bool:
+    rows = rows_that_count(block, task.settings.timing)
+    net, net_rival = (bench.null.net(block.seconds(who)[rows]) for who in ("candidate", "rival"))
+    _, high = ratio_interval(net, net_rival, CONFIDENCE)
+    return high < 1

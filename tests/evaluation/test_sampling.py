@@ -1,0 +1,62 @@
+"""When there are enough pairs, and which of them count."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from eplb_evolve.evaluation.block import Block
+from eplb_evolve.evaluation.sampling import enough, estimate_block
+from eplb_evolve.evaluation.settings import Timing
+from eplb_evolve.evaluation.timing import NullCall
+
+PLAN = Timing(pairs_fast=10, pairs_slow=4, slow_ms=10, max_seconds=100, triage_pairs=2)
+NULL = NullCall(0.0, 0.0)
+
+
+def block(times, reference=0.005, waited=()):
+    """A block of these times; `waited` for the first calls, then nothing."""
+
+    def calls(seconds, waits):
+        waits = [*waits, *[0.0] * (len(seconds) - len(waits))]
+        return [SimpleNamespace(seconds=s, waited=w) for s, w in zip(seconds, waits, strict=True)]
+
+    return Block(candidate=calls(times, waited), reference=calls([reference] * len(times), ()))
+
+
+@pytest.mark.parametrize(
+    ("times", "waited", "stop"),
+    [
+        ([], [], False),
+        ([0.002] * 9, [], False),
+        ([0.002] * 10, [], True),
+        ([0.2] * 3, [], False),
+        ([0.2] * 4, [], True),
+        ([0.002, 0.004] * 5, [], False),  # wide: as many again
+        ([0.002, 0.004] * 10, [], True),
+        ([60.0] * 2, [], True),  # the cap in seconds
+        ([0.002] * 10, [0.001], False),  # one was disturbed: one more
+        ([0.002] * 11, [0.001], True),
+        ([0.002] * 29, [0.001] * 29, False),  # always disturbed: three times as many, then it must do
+        ([0.002] * 30, [0.001] * 30, True),
+    ],
+)
+def test_when_there_are_enough_pairs(times, waited, stop):
+    assert enough(block(times, waited=waited), NULL, PLAN) is stop
+
+
+def test_disturbed_pairs_do_not_count_while_others_suffice():
+    times = [0.1] * 5 + [0.002] * 10
+    assert estimate_block(block(times, waited=[0.05] * 5), PLAN, NULL).ratio == pytest.approx(0.4)
+    assert estimate_block(block(times, waited=[0.05] * 5), PLAN, NULL).samples == 10
+
+
+def test_all_pairs_count_where_nearly_all_were_disturbed():
+    times = np.full(30, 0.002)
+    assert estimate_block(block(times, waited=[0.001] * 28), PLAN, NULL).samples == 30
+
+
+def test_a_short_wait_is_no_disturbance():
+    assert block([0.002] * 3, waited=[1e-4] * 3).quiet().all()
+    assert not block([0.002] * 3, waited=[1e-3] * 3).quiet().any()
+    assert block([0.2] * 3, waited=[5e-3] * 3).quiet().all()
