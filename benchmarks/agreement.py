@@ -12,10 +12,10 @@ from contextlib import closing
 from pathlib import Path
 
 from eplb_evolve import config, machine
-from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.task import build_task
-from eplb_evolve.paths import CONFIG_NAME, cache_dir, project_root
+from eplb_evolve.paths import CONFIG_NAME, project_root
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     print(f"{arguments.program} on {task.workload.name}; {machine.describe()}")
     print(f"{'':4s}{'ms':>8s}{'x ref':>8s}{'pairs':>7s}{'wall s beyond first call':>26s}")
     runs = []
-    with closing(Bench(cache_dir() / "timing.lock")) as bench:
+    with closing(open_bench(task.settings)) as bench:
         for repeat in range(arguments.repeats):
             run = evaluate(arguments.program, task, bench)
             if not run.feasible:

@@ -8,15 +8,15 @@ import dataclasses
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from eplb_evolve.errors import UsageError, suggestion
-from eplb_evolve.evaluation.settings import Settings, Thresholds, Timing
+from eplb_evolve.evaluation.settings import Device, Settings, Thresholds, Timing
 from eplb_evolve.placement import Topology
-from eplb_evolve.sandbox import Limits
+from eplb_evolve.sandbox import Level, Limits
 
 EMBEDDED_MODEL = "embedded"
 """The model name that asks for the embedded proposer at the model's api_base."""
@@ -35,11 +35,12 @@ class EplbSection:
         profiles: named thresholds of balancedness, as shares of the exact greedy's
         timing: how many pairs, for how long
         limits: what a candidate may use
+        minimum_sandbox_level: refuse to run candidates where the machine allows less
     """
 
     workload: str = "dsv3-composite"
     checks: tuple[str, ...] = ("gptoss20b-phased",)
-    device: Literal["cpu"] = "cpu"
+    device: Device = "cpu"
     topology: Topology | None = None
     profile: str = "default"
     profiles: dict[str, Thresholds] = field(
@@ -47,10 +48,11 @@ class EplbSection:
     )
     timing: Timing = field(default_factory=Timing)
     limits: Limits = field(default_factory=Limits)
+    minimum_sandbox_level: Level = "rlimits"
 
     def settings(self) -> Settings:
         """The part that an evaluation needs."""
-        return Settings(self.profiles[self.profile], self.timing, self.limits)
+        return Settings(self.profiles[self.profile], self.timing, self.limits, self.device, self.minimum_sandbox_level)
 
 
 @dataclass(frozen=True)

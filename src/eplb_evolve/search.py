@@ -16,7 +16,7 @@ from openevolve.evaluation_result import EvaluationResult
 
 from eplb_evolve import config as configuration
 from eplb_evolve.errors import EplbError, UsageError
-from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.measured import seed_ratio, with_speedup
 from eplb_evolve.evaluation.pipeline import evaluate, failed
@@ -55,14 +55,14 @@ class Search:
                 evaluation = self._evaluate(program)
             except Exception as problem:  # not the candidate's fault: into the ledger, and the run goes on
                 text = str(problem) if isinstance(problem, EplbError) else traceback.format_exc()
-                evaluation = failed(program, source, self.task, "none", f"the evaluator failed: {text}")
+                evaluation = failed(program, source, self.task, self._bench, f"the evaluator failed: {text}")
                 self._drop_bench()
             self._record(evaluation, source)
         return EvaluationResult(metrics=metrics(evaluation), artifacts=artifacts(evaluation))
 
     def _evaluate(self, program: Path) -> Evaluation:
         if self._bench is None:
-            self._bench = Bench(cache_dir() / "timing.lock")
+            self._bench = open_bench(self.task.settings)
         seed = seed_ratio(self._root / "seeds" / "deepseek.py", self.task, self._bench, cache_dir())
         evaluation = evaluate(program, self.task, self._bench, self._incumbent())
         return with_speedup(evaluation, seed)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from eplb_evolve.cli import options
 from eplb_evolve.evaluation import measured
-from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.pipeline import evaluate as evaluate_program
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.result import Evaluation
@@ -37,7 +37,7 @@ def evaluate(
     programs: Annotated[list[Path], typer.Argument(help="Files that define rebalance_experts.")],
     workload: options.WorkloadNames = None,
     split: options.SplitName = "search",
-    device: options.Device = "cpu",
+    device: options.DeviceName = None,
     replicas: options.Replicas = None,
     gpus: options.Gpus = None,
     nodes: options.Nodes = None,
@@ -51,7 +51,7 @@ def evaluate(
     override = {"replicas": replicas, "gpus": gpus, "nodes": nodes, "groups": groups}
     tasks = options.tasks(config, workload, split, device, override)
     results = []
-    with closing(Bench(cache_dir() / "timing.lock")) as bench:
+    with closing(open_bench(tasks[0].settings)) as bench:
         for task in tasks:
             for program in programs:
                 results.append(evaluate_with_speedup(program, task, bench))
@@ -76,7 +76,11 @@ def show(result: Evaluation, console: Console) -> None:
     """One evaluation, for a person."""
     verdict = "feasible" if result.feasible else "valid but infeasible" if result.valid else "invalid"
     console.print(f"{result.program}: {verdict}", style="bold", markup=False, highlight=False)
-    console.print(f"  on {result.workload}, {result.split} windows; {result.machine}", markup=False, highlight=False)
+    console.print(
+        f"  on {result.workload}, {result.split} windows; {result.machine}; sandbox {result.sandbox_level}",
+        markup=False,
+        highlight=False,
+    )
     if result.reason:
         console.print(f"  {result.reason}", markup=False, highlight=False)
     if result.time_ms is not None:

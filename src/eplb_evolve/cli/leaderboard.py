@@ -11,7 +11,7 @@ from eplb_evolve import reference
 from eplb_evolve.cli import options
 from eplb_evolve.cli.evaluate import evaluate_with_speedup
 from eplb_evolve.errors import UsageError
-from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.measured import measured, seed_ratio, with_speedup
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import cache_dir, project_root
@@ -54,7 +54,7 @@ def leaderboard(
         raise UsageError(f"{run} holds no {FILE_NAME}; give a run's folder, such as results/runs/STAMP")
     tasks = options.tasks(config, workload, split)
     rows: list[Row] = []
-    with closing(Bench(cache_dir() / "timing.lock")) as bench:
+    with closing(open_bench(tasks[0].settings)) as bench:
         for task in tasks:
             rows += _standing_rows(root, task, bench)
             if task.split == "holdout":

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from eplb_evolve.cli import check, evaluate, leaderboard, record, workloads
+from eplb_evolve.cli import check, doctor, evaluate, leaderboard, record, workloads
 from eplb_evolve.errors import EplbError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("record")(record.record)
 app.command("check")(check.check)
+app.command("doctor")(doctor.doctor)
 app.add_typer(workloads.app, name="workloads")
 
 

@@ -1,14 +1,16 @@
 """Options that several commands share, and what they mean together."""
 
+import dataclasses
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 from rich.console import Console
 
 from eplb_evolve import config as configuration
 from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation.settings import Device
 from eplb_evolve.evaluation.task import Split, Task, build_task
 from eplb_evolve.paths import CONFIG_NAME, project_root
 from eplb_evolve.placement import Topology
@@ -21,7 +23,9 @@ WorkloadNames = Annotated[
 SplitName = Annotated[str, typer.Option("--split", help="Windows to use: search, or holdout, which no search sees.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help=f"Configuration. [default: {CONFIG_NAME}]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout; everything else goes to stderr.")]
-Device = Annotated[str, typer.Option("--device", help="Where candidates run; only cpu so far.")]
+DeviceName = Annotated[
+    str | None, typer.Option("--device", help="Where candidates run: cpu or cuda. [default: the configuration's]")
+]
 Replicas = Annotated[int | None, typer.Option("--replicas", help="Topology override: physical experts per layer.")]
 Gpus = Annotated[int | None, typer.Option("--gpus", help="Topology override: GPUs.")]
 Nodes = Annotated[int | None, typer.Option("--nodes", help="Topology override: nodes.")]
@@ -42,16 +46,19 @@ def tasks(
     config_file: Path | None,
     workload_names: list[str] | None,
     split: str,
-    device: str = "cpu",
+    device: str | None = None,
     override: dict[str, int | None] | None = None,
 ) -> list[Task]:
     """One Task per workload asked for, or for the configuration's own."""
     if split not in ("search", "holdout"):
         raise UsageError(f"--split is search or holdout, not '{split}'")
-    if device != "cpu":
-        raise UsageError(f"--device is cpu, not '{device}'; measuring on a GPU is not supported yet")
+    if device not in (None, "cpu", "cuda"):
+        raise UsageError(f"--device is cpu or cuda, not '{device}'")
     root = project_root()
     section = configuration.read_eplb(config_file or root / CONFIG_NAME)
+    settings = section.settings()
+    if device is not None:
+        settings = dataclasses.replace(settings, device=cast(Device, device))
     chosen: Split = "holdout" if split == "holdout" else "search"
     folder, built = root / "workloads", []
     for name in workload_names or [section.workload]:
@@ -59,7 +66,7 @@ def tasks(
         topology = section.topology if name == section.workload else None
         if given:
             topology = _overridden(topology or catalog.read_card(name, folder).topology, given)
-        built.append(build_task(folder, name, section.checks, section.settings(), chosen, topology))
+        built.append(build_task(folder, name, section.checks, settings, chosen, topology))
     return built
 
 

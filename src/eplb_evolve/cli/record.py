@@ -11,9 +11,9 @@ import typer
 from eplb_evolve.cli import options
 from eplb_evolve.cli.evaluate import evaluate_with_speedup, show
 from eplb_evolve.errors import UsageError
-from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.pipeline import read_program
-from eplb_evolve.paths import cache_dir, project_root
+from eplb_evolve.paths import project_root
 from eplb_evolve.proposer import provenance as proposed_by
 from eplb_evolve.results.board import Provenance
 from eplb_evolve.results.ledger import now
@@ -37,13 +37,13 @@ def record(
         raise UsageError("an evolved program's record says what found it: add --search 'make evolve ...'")
     source = read_program(program)
     folder = project_root() / "results" / "records"
+    tasks = [task for split in ("search", "holdout") for task in options.tasks(config, workload, split)]
     evaluations = []
-    with closing(Bench(cache_dir() / "timing.lock")) as bench:
-        for split in ("search", "holdout"):
-            for task in options.tasks(config, workload, split):
-                evaluation = evaluate_with_speedup(program, task, bench)
-                show(evaluation, options.stdout())
-                evaluations.append(evaluation.at("program.py"))
+    with closing(open_bench(tasks[0].settings)) as bench:
+        for task in tasks:
+            evaluation = evaluate_with_speedup(program, task, bench)
+            show(evaluation, options.stdout())
+            evaluations.append(evaluation.at("program.py"))
     tier, operators = proposed_by(source.decode("utf-8", "replace")) or ("", ())
     Record(
         name=name,

@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eplb_evolve import reference
+from eplb_evolve import machine, reference
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
 from eplb_evolve.evaluation.constraint import CallBalance, measure
 from eplb_evolve.evaluation.inputs import CallInputs
+from eplb_evolve.evaluation.settings import Device, Settings
 from eplb_evolve.evaluation.timing import NullCall
+from eplb_evolve.paths import cache_dir
 from eplb_evolve.placement import Placement, Topology
 from eplb_evolve.sandbox import Level, Limits, Worker, Zygote, at_least
 
@@ -38,9 +40,13 @@ class Bench:
     """Where candidates are measured. Keep one per process; `close` ends its child processes.
 
     highest: the strongest sandbox level to use. minimum: raise EnvironmentProblem where the machine allows less.
+    device: where candidates and the reference run.
     """
 
-    def __init__(self, lock_file: Path, highest: Level = "full", minimum: Level = "rlimits") -> None:
+    def __init__(
+        self, lock_file: Path, highest: Level = "full", minimum: Level = "rlimits", device: Device = "cpu"
+    ) -> None:
+        self.machine = machine.describe(device)
         try:
             lock_file.parent.mkdir(parents=True, exist_ok=True)
             lock_file.touch()
@@ -48,10 +54,10 @@ class Bench:
             raise EnvironmentProblem(
                 f"cannot write {lock_file}: {problem.strerror}; make it writable, or set XDG_CACHE_HOME"
             ) from problem
-        self._lock_file, self._highest = lock_file, highest
+        self._lock_file, self._highest, self.device = lock_file, highest, device
         self._incumbent: tuple[str, Worker] | None = None
         self._twin_zygote: Zygote | None = None
-        self.zygote = Zygote(highest)
+        self.zygote = Zygote(highest, device)
         try:
             if not at_least(self.zygote.level, minimum):
                 raise EnvironmentProblem(
@@ -76,7 +82,7 @@ class Bench:
     def twin_zygote(self) -> Zygote:
         """A second zygote, started when first asked for: another hash seed, other addresses."""
         if self._twin_zygote is None:
-            self._twin_zygote = Zygote(self._highest)
+            self._twin_zygote = Zygote(self._highest, self.device)
         return self._twin_zygote
 
     def _measure_null_call(self) -> NullCall:
@@ -124,6 +130,12 @@ class Bench:
         for zygote in (self.zygote, self._twin_zygote):
             if zygote is not None:
                 zygote.close()
+
+
+def open_bench(settings: Settings) -> Bench:
+    """A bench for these settings; timed sections exclude each other machine-wide, per device."""
+    name = "timing.lock" if settings.device == "cpu" else f"timing-gpu{machine.gpu_index()}.lock"
+    return Bench(cache_dir() / name, minimum=settings.minimum_sandbox_level, device=settings.device)
 
 
 def _digest(program: Path) -> str:

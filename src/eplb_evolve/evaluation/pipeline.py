@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from eplb_evolve import machine
 from eplb_evolve.errors import CandidateFailure, UsageError
 from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.block import Block, run_block
@@ -47,7 +46,7 @@ def evaluate(program: Path, task: Task, bench: Bench, incumbent: Incumbent | Non
     """
     started = time.monotonic()
     source = read_program(program)
-    result = failed(program, source, task, bench.level, "")
+    result = failed(program, source, task, bench, "")
     run: _Run | None = None
     try:
         if len(source) > MAX_SOURCE_BYTES:
@@ -148,16 +147,16 @@ class _Run:
         return dataclasses.replace(judged, replayed=True)
 
 
-def failed(program: Path, source: bytes, task: Task, level: str, reason: str) -> Evaluation:
+def failed(program: Path, source: bytes, task: Task, bench: Bench | None, reason: str) -> Evaluation:
     """The result of a program that was not measured, or not yet, and why."""
     return Evaluation(
         program=str(program),
         sha256=hashlib.sha256(source).hexdigest(),
         workload=task.workload.name,
         split=task.split,
-        device="cpu",
-        machine=machine.describe(),
-        sandbox_level=level,
+        device=task.settings.device,
+        machine=bench.machine if bench is not None else "",
+        sandbox_level=bench.level if bench is not None else "none",
         reason=reason,
     )
 

@@ -1,9 +1,12 @@
 """What an evaluation can be told, as plain frozen dataclasses; `eplb_evolve.config` fills them from YAML."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from eplb_evolve.errors import UsageError
-from eplb_evolve.sandbox import Limits
+from eplb_evolve.sandbox import Level, Limits
+
+Device = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,15 @@ class Timing:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything about an evaluation that is not the program and not the data."""
+    """Everything about an evaluation that is not the program and not the data.
+
+    Attributes:
+        device: where candidates run
+        minimum_sandbox_level: refuse to run candidates where the machine allows less
+    """
 
     thresholds: Thresholds = field(default_factory=Thresholds)
     timing: Timing = field(default_factory=Timing)
     limits: Limits = field(default_factory=Limits)
+    device: Device = "cpu"
+    minimum_sandbox_level: Level = "rlimits"

@@ -37,21 +37,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that may be compared: one workload, split, device and machine."""
+    """Rows that may be compared: one workload, split, device, machine and sandbox level."""
 
     workload: str
     split: str
     device: str
     machine: str
+    sandbox_level: str
     rows: Sequence[Row]
 
 
 def tables(rows: Iterable[Row]) -> list[Table]:
     """Group rows by what makes them comparable, and rank each group."""
-    groups: dict[tuple[str, str, str, str], list[Row]] = {}
+    groups: dict[tuple[str, str, str, str, str], list[Row]] = {}
     for row in rows:
         run = row.evaluation
-        groups.setdefault((run.workload, run.split, run.device, run.machine), []).append(row)
+        key = (run.workload, run.split, run.device, run.machine, run.sandbox_level)
+        groups.setdefault(key, []).append(row)
     return [Table(*key, rows=_ranked(group)) for key, group in sorted(groups.items())]
 
 

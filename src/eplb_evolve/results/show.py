@@ -15,7 +15,7 @@ UNRANKED_SHOWN = 3
 
 def title(table: Table) -> str:
     """What the rows of a table have in common."""
-    return f"{table.workload}, {table.split} windows, {table.device}: {table.machine}"
+    return f"{table.workload}, {table.split} windows, {table.device}, sandbox {table.sandbox_level}: {table.machine}"
 
 
 def cells(row: Row) -> list[str]:

@@ -1,0 +1,52 @@
+"""`eplb doctor`: what this machine allows, what is missing, and how to get it."""
+
+import os
+import shutil
+import tempfile
+
+import typer
+from rich.console import Console
+
+from eplb_evolve import config as configuration
+from eplb_evolve import machine
+from eplb_evolve.cli import options
+from eplb_evolve.errors import EnvironmentProblem
+from eplb_evolve.paths import CONFIG_NAME, project_root
+from eplb_evolve.sandbox import at_least
+from eplb_evolve.sandbox.levels import MEANING
+from eplb_evolve.sandbox.probe import Finding, probe, strongest
+
+
+def doctor(config: options.ConfigFile = None) -> None:
+    """Say which sandbox level this machine reaches, what is missing, and how to get it.
+
+    Exit code 3 where the configuration demands a stronger level.
+    """
+    console = options.stdout()
+    with tempfile.TemporaryDirectory() as folder:
+        findings = probe(os.path.realpath(folder))
+    level = strongest(findings)
+    console.print(f"sandbox level: {level}", style="bold", highlight=False, soft_wrap=True)
+    console.print(f"  {MEANING[level]}", highlight=False, soft_wrap=True)
+    for finding in findings:
+        _show(console, finding)
+    console.print(f"machine: {machine.describe()}", highlight=False, soft_wrap=True)
+    for name, use in (("c++", "candidates that compile C or C++"), ("ninja", "torch.utils.cpp_extension")):
+        place = "found" if shutil.which(name) else f"missing; only {use} need it"
+        console.print(f"  {name:14s}{place}", highlight=False, soft_wrap=True)
+    try:
+        gpu = machine.describe("cuda")
+    except EnvironmentProblem as problem:
+        gpu = f"none: {problem}"
+    console.print(f"  {'GPU':14s}{gpu}", highlight=False, soft_wrap=True)
+    minimum = configuration.read_eplb(config or project_root() / CONFIG_NAME).minimum_sandbox_level
+    if not at_least(level, minimum):
+        options.say(f"eplb: the configuration demands sandbox level '{minimum}'")
+        raise typer.Exit(EnvironmentProblem.exit_code)
+
+
+def _show(console: Console, finding: Finding) -> None:
+    verdict = "works" if finding.works else f"does not work: {finding.problem}"
+    console.print(f"  {finding.mechanism:14s}{verdict}", markup=False, highlight=False, soft_wrap=True)
+    if finding.remedy:
+        console.print(f"{'':16s}{finding.remedy}", markup=False, highlight=False, soft_wrap=True)
