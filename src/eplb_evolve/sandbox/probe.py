@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eplb_evolve.sandbox import confinement, landlock, seccomp, user
+from eplb_evolve.sandbox import confinement, kernel, landlock, seccomp, user
 from eplb_evolve.sandbox.levels import LEVELS, Level
 from eplb_evolve.sandbox.process import describe_exit
 
@@ -33,7 +33,7 @@ def probe(folder: str) -> list[Finding]:
         ),
         _try(
             "landlock",
-            lambda: landlock.restrict(["/usr"], []),
+            _restrict_files,
             "use Linux 5.13 or newer with landlock among the names of /sys/kernel/security/lsm "
             "(boot option lsm=landlock,...)",
         ),
@@ -94,7 +94,13 @@ def _read_the_interpreter() -> None:
     Path(os.__file__).read_bytes()
 
 
+def _restrict_files() -> None:
+    kernel.forbid_new_privileges()
+    landlock.restrict(["/usr"], [])
+
+
 def _restrict_calls() -> None:
+    kernel.forbid_new_privileges()
     if not seccomp.SUPPORTED:
         raise OSError(f"no list of system calls for {platform.machine()}")
     seccomp.restrict()

@@ -38,7 +38,7 @@ def run(descriptors: list[int], program: str, confinement: Confinement, limits: 
     try:
         parameters = keeper.start(program, inputs)
         protocol.send(control, {"ready": {"parameters": parameters}})
-        while request := protocol.receive(control):
+        while keeper.wait_for(control) and (request := protocol.receive(control)):
             answer = keeper.call(request["call"], request["limit"], request["cpus"])
             protocol.send(control, answer)
     except CandidateFailure as failure:
@@ -85,7 +85,8 @@ class Timekeeper:
         self._watch = Watch(self._pid, self._confinement.workdir, self._limits)
         self._poll = select.poll()
         self._poll.register(self._channel, select.POLLIN)
-        self._poll.register(os.pidfd_open(self._pid), select.POLLIN)
+        self._gone = os.pidfd_open(self._pid)
+        self._poll.register(self._gone, select.POLLIN)
         self._await_confinement()
         answer, _ = self._exchange({}, "import", self._limits.first_call_s)
         parameters = answer.get("parameters")
@@ -99,6 +100,15 @@ class Timekeeper:
         if confined is None or confined["confined"]:
             raise OSError(f"a worker could not be confined: {confined}")
         self._freeze("import")
+
+    def wait_for(self, control: socket.socket) -> bool:
+        """Wait for a request; raises CandidateFailure if the frozen worker dies meanwhile."""
+        poll = select.poll()
+        poll.register(control, select.POLLIN)
+        poll.register(self._gone, select.POLLIN)
+        if self._gone in dict(poll.poll()):
+            raise self._death("call")
+        return True
 
     def call(self, call: dict[str, Any], limit: float, cpus: list[int] | None) -> dict[str, Any]:
         """One call; `cpus` are the processors it may use, None for all."""

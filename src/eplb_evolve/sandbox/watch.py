@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import stat
+from collections.abc import Iterable
 
 from eplb_evolve.sandbox import process
 from eplb_evolve.sandbox.limits import Limits
@@ -18,29 +20,46 @@ class Watch:
 
     def complaint(self) -> str | None:
         """Why the candidate has to be stopped now, None if it may go on."""
-        memory = process.resident_bytes([self._pid, *process.descendants(self._pid)])
-        if memory > self._limits.memory_mb << 20:
+        family = [self._pid, *process.descendants(self._pid)]
+        if process.resident_bytes(family) > self._limits.memory_mb << 20:
             return f"used more than {self._limits.memory_mb} MiB of memory"
         files, size = self._disk()
-        if size > self._limits.disk_mb << 20:
+        if size + _unlinked_bytes(family) > self._limits.disk_mb << 20:
             return f"wrote more than {self._limits.disk_mb} MiB of files"
         if files > MOST_FILES:
-            return f"wrote more than {MOST_FILES} files"
+            return f"wrote more than {MOST_FILES} files, or hid them from sight"
         return None
 
     def _disk(self) -> tuple[int, int]:
-        """Files, and bytes that they take up."""
+        """Files, and bytes that they take up. A folder that cannot be looked into counts as too many files."""
         files = size = 0
         folders = [self._workdir]
         while folders and files <= MOST_FILES:
-            with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    files += 1
-                    with contextlib.suppress(OSError):
+            try:
+                with os.scandir(folders.pop()) as entries:
+                    for entry in entries:
+                        files += 1
                         size += entry.stat(follow_symlinks=False).st_blocks * 512
                         if entry.is_dir(follow_symlinks=False):
                             folders.append(entry.path)
+            except FileNotFoundError:  # removed while we looked
+                pass
+            except OSError:
+                return MOST_FILES + 1, size
         return files, size
+
+
+def _unlinked_bytes(pids: Iterable[int]) -> int:
+    """Bytes of regular files that these processes hold open and that have no name any more."""
+    seen: dict[tuple[int, int], int] = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError):
+                    found = os.stat(f"/proc/{pid}/fd/{name}")
+                    if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
+                        seen[found.st_dev, found.st_ino] = found.st_blocks * 512
+    return sum(seen.values())
 
 
 def trim_log(log: int) -> None:

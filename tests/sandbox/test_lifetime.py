@@ -1,0 +1,134 @@
+"""Nothing of a candidate stays: no process, no file, no descriptor, whoever dies first."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
+from eplb_evolve.placement import Topology
+from eplb_evolve.sandbox import LEVELS, Limits, Zygote
+
+LOADS = np.arange(12, dtype=np.float32).reshape(2, 6)
+TOPOLOGY = Topology(8, 1, 1, 4)
+QUICK = Limits(first_call_s=2.0, call_s=1.0)
+CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"
+
+ESCAPE = f"""import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(60)
+    os._exit(0)
+os.wait()
+return {CALL}"""
+"""A grandchild in a session of its own, whose parent is gone."""
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from eplb_evolve.sandbox import Limits, Zygote
+zygote = Zygote(sys.argv[2])
+worker = zygote.spawn(Path(sys.argv[1]), Limits())
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def descendants(pid=None):
+    return {child.pid for child in psutil.Process(pid).children(recursive=True)}
+
+
+def lives(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_no_process_no_file_no_descriptor_stays(program, tmp_path, monkeypatch, level):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    file = program(wrapping=ESCAPE)
+    before, open_before = descendants(), len(os.listdir("/proc/self/fd"))
+    with closing(Zygote(level)) as zygote:
+        assert zygote.level == level
+        with (
+            pytest.raises(CandidateFailure, match="left 1 processes running"),
+            closing(zygote.spawn(file, QUICK)) as worker,
+        ):
+            worker.call(LOADS, TOPOLOGY)
+        assert descendants() - before == {zygote.pid}
+    assert descendants() == before
+    assert len(os.listdir("/proc/self/fd")) == open_before
+    assert [path.name for path in tmp_path.iterdir()] == ["program.py"]
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        "os.makedirs('d'); open('d/f', 'w').close(); os.chmod('d', 0)",
+        "[(os.mkdir('d'), os.chdir('d')) for _ in range(1500)]",
+        "os.symlink('/etc', 'e'); os.mkfifo('p')",
+        "open('log.txt', 'w').write('not the log')",
+    ],
+)
+def test_whatever_lies_in_the_work_folder_goes(program, tmp_path, monkeypatch, leave):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with closing(Zygote()) as zygote:
+        with closing(zygote.spawn(program(f"import os\n{leave}\ndef rebalance_experts(a, b, c, d, e): pass"), QUICK)):
+            pass
+        assert os.listdir(zygote.folder) == []
+    assert Path("/etc/passwd").exists()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("victim", ["owner", "zygote", "timekeeper", "worker"])
+def test_the_whole_tree_dies_with_any_of_its_parts(program, tmp_path, level, victim):
+    """kill -9 of the owner or zygote ends all; of a timekeeper or worker, both of these."""
+    script = tmp_path / "owner.py"
+    script.write_text(OWNER)
+    file = program(wrapping=f"return {CALL}")
+    command = [sys.executable, str(script), str(file), level]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout.readline() == "ready\n"
+        zygote = psutil.Process(owner.pid).children()[0]
+        timekeeper = zygote.children()[0]
+        worker = timekeeper.children()[0]
+        chain = {"owner": owner.pid, "zygote": zygote.pid, "timekeeper": timekeeper.pid, "worker": worker.pid}
+        os.kill(chain[victim], signal.SIGKILL)
+        doomed = [zygote, timekeeper, worker] if victim in ("owner", "zygote") else [timekeeper, worker]
+        deadline = time.monotonic() + 10
+        while (left := [process for process in doomed if lives(process)]) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert left == []
+        owner.kill()
+
+
+def test_a_dead_zygote_is_an_environment_problem(program):
+    with closing(Zygote()) as zygote:
+        os.kill(zygote.pid, signal.SIGKILL)
+        time.sleep(0.1)
+        with pytest.raises(EnvironmentProblem, match="zygote"):
+            zygote.spawn(program("x = 1"), QUICK)
+    assert not Path(zygote.folder).exists()
+
+
+def test_a_dead_timekeeper_fails_its_candidate_only(program):
+    with closing(Zygote()) as zygote:
+        file = program(wrapping=f"return {CALL}")
+        with closing(zygote.spawn(file, QUICK)) as worker:
+            timekeeper = psutil.Process(zygote.pid).children()[0]
+            timekeeper.kill()
+            with pytest.raises(CandidateFailure, match="is gone"):
+                worker.call(LOADS, TOPOLOGY)
+        with closing(zygote.spawn(file, QUICK)) as worker:
+            worker.call(LOADS, TOPOLOGY)
