@@ -35,18 +35,21 @@ def task():
     return build_task(ROOT / "workloads", "gptoss20b-phased", [], settings)
 
 
+def write_program(folder, text="", wrapping=""):
+    """`text` as it is, or the seed with `wrapping` as the body of another rebalance_experts; the seed is `honest`."""
+    if wrapping:
+        indented = "".join(f"    {line}\n" for line in wrapping.splitlines())
+        text = SEED.read_text() + "\n\nimport torch\nhonest = rebalance_experts\ncalls = 0\n\n\n" + HEADER + indented
+    file = folder / "program.py"
+    file.write_text(text)
+    return file
+
+
 @pytest.fixture
 def program(tmp_path):
     """Write a program: `program(text)` as it is, `program(wrapping=body)` around the seed, which is `honest` there."""
 
     def write(text="", wrapping=""):
-        if wrapping:
-            indented = "".join(f"    {line}\n" for line in wrapping.splitlines())
-            text = (
-                SEED.read_text() + "\n\nimport torch\nhonest = rebalance_experts\ncalls = 0\n\n\n" + HEADER + indented
-            )
-        file = tmp_path / "program.py"
-        file.write_text(text)
-        return file
+        return write_program(tmp_path, text, wrapping)
 
     return write

@@ -1,0 +1,204 @@
+"""The clock: the worker runs only while it is timed, and only its memory at the moment of freezing counts."""
+
+import json
+import time
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.placement import Topology
+from eplb_evolve.sandbox import Limits, Zygote, timekeeper
+
+LOADS = np.arange(12, dtype=np.float32).reshape(2, 6)
+TOPOLOGY = Topology(8, 1, 1, 4)
+CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"
+QUICK = Limits(first_call_s=3.0, call_s=2.0)
+
+COUNTER = """
+import threading, time
+ticks = 0
+def count():
+    global ticks
+    while True:
+        ticks += 1
+        time.sleep(0.001)
+threading.Thread(target=count, daemon=True).start()
+"""
+
+
+@pytest.fixture(scope="module")
+def zygote():
+    with closing(Zygote()) as zygote:
+        yield zygote
+
+
+def fails(zygote, file, reason, **how):
+    with closing(zygote.spawn(file, QUICK)) as worker, pytest.raises(CandidateFailure, match=reason):
+        worker.call(LOADS, TOPOLOGY, **how)
+
+
+def test_nothing_runs_between_calls(zygote, program):
+    """A thread that counts milliseconds stands still while we wait, from the import on."""
+    file = program(
+        "import torch\nticks = 0\n" + COUNTER + "def rebalance_experts(a, b, c, d, e):\n"
+        "    print(ticks, flush=True)\n    n = torch.zeros(0, dtype=torch.int64)\n    return n, n, n\n"
+    )
+    with closing(zygote.spawn(file, QUICK)) as worker:
+        for _ in range(3):
+            worker.call(LOADS, TOPOLOGY)
+            time.sleep(0.3)
+        counted = [int(line) for line in worker.log_tail().split()]
+    assert counted[-1] - counted[0] < 100
+
+
+def indent(text):
+    return "".join(f"    {line}\n" for line in text.splitlines())
+
+
+def test_the_clock_is_ours(zygote, program):
+    """Sleeping counts; what the program makes of its own clocks does not."""
+    body = f"import time\ntime.sleep(0.05)\ntime.perf_counter = time.perf_counter_ns = lambda: 0\nreturn {CALL}"
+    with closing(zygote.spawn(program(wrapping=body), QUICK)) as worker:
+        assert 0.05 < worker.call(LOADS, TOPOLOGY).seconds < 1
+
+
+def test_what_a_thread_writes_after_the_answer_is_not_seen(zygote, program):
+    body = f"import threading, time\na, b, c = {CALL}\ndef late():\n    time.sleep(0.05)\n    a.fill_(7)\n"
+    body += "threading.Thread(target=late).start()\nreturn a, b, c"
+    with closing(zygote.spawn(program(wrapping=body), QUICK)) as worker:
+        first = worker.call(LOADS, TOPOLOGY)
+        time.sleep(0.1)
+        assert (worker.call(LOADS, TOPOLOGY).phy2log == first.phy2log).all()
+        assert (first.phy2log != 7).any()
+
+
+def test_inputs_are_out_of_reach_until_the_call(zygote, program):
+    """A thread watches the shared mapping: it sees a new input only once the call runs."""
+    file = program(
+        "import ctypes, re, threading, time, torch\n"
+        "seen = []\n"
+        "def rebalance_experts(weight, b, c, d, e):\n"
+        "    n = torch.zeros(0, dtype=torch.int64)\n"
+        "    if not seen:\n"
+        "        place = [l for l in open('/proc/self/maps') if 'memfd:inputs' in l][0].split('-')[0]\n"
+        "        page = (ctypes.c_float * 12).from_address(int(place, 16))\n"
+        "        def watch():\n"
+        "            while True:\n"
+        "                if page[1] != seen[-1][0]: seen.append((page[1], time.monotonic()))\n"
+        "        seen.append((page[1], time.monotonic()))\n"
+        "        threading.Thread(target=watch, daemon=True).start()\n"
+        "    else:\n"
+        "        began = time.monotonic()\n"
+        "        time.sleep(0.02)\n"
+        "        print(seen[-1][0], began - seen[-1][1] < 0.01, flush=True)\n"
+        "    return n, n, n\n"
+    )
+    with closing(zygote.spawn(file, QUICK)) as worker:
+        worker.call(LOADS, TOPOLOGY)
+        time.sleep(0.1)
+        worker.call(LOADS * 2, TOPOLOGY)
+        assert worker.log_tail() == "2.0 True\n"
+
+
+def test_calls_keep_to_the_processors_they_are_given(zygote, program):
+    body = f"import os\nprint(sorted(os.sched_getaffinity(0)), flush=True)\nreturn {CALL}"
+    with closing(zygote.spawn(program(wrapping=body), QUICK)) as worker:
+        worker.call(LOADS, TOPOLOGY)
+        worker.call(LOADS, TOPOLOGY, cpus=[0])
+        assert worker.log_tail().splitlines()[1] == "[0]"
+
+
+def test_escaping_the_processors_is_invalid_where_it_cannot_be_refused(program):
+    body = f"import os\nos.sched_setaffinity(0, range(os.cpu_count()))\nreturn {CALL}"
+    with closing(Zygote("rlimits")) as zygote:
+        fails(zygote, program(wrapping=body), "changed which processors", cpus=[0])
+
+
+ANSWER = "import socket, os, json\nfor fd in range(3, 64):\n    try: s = socket.socket(fileno=os.dup(fd))\n"
+ANSWER += "    except OSError: continue\n    s.send(json.dumps({}).encode())\n"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "{'nonce': 'guess', 'outputs': []}",
+        "{'outputs': [['a', 1, [1]]] * 3}",
+        "{}",
+        "[]",
+        "'x' * 5000",
+        "[[[[[[]]]]]]",
+        "{'error': {}}",
+        "{'nonce': 1e999}",
+    ],
+)
+def test_an_answer_of_the_programs_own_making_is_refused(zygote, program, forged):
+    body = ANSWER.replace("{}", forged, 1) + f"return {CALL}"
+    fails(zygote, program(wrapping=body), r"sent an answer that its worker does not send|more than once")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "reason"),
+    [
+        ([["a", 0, [1]]] * 3, None),
+        ([["a", 0, [1]]] * 2, "does not send"),
+        ([["a", -1, [1]]] * 3, "does not send"),
+        ([["a", 0, [-1]]] * 3, "does not send"),
+        ([["a", 0, [1] * 5]] * 3, "does not send"),
+        ([["a", 0, [10**30]]] * 3, "does not send"),
+        ([["a", "x", [1]]] * 3, "does not send"),
+        ([["a", 0, 7]] * 3, "does not send"),
+        (None, "does not send"),
+    ],
+)
+def test_claimed_outputs_are_looked_at_closely(outputs, reason):
+    answer = json.loads(json.dumps({"outputs": outputs}))
+    if reason is None:
+        assert len(timekeeper._claimed_outputs(answer)) == 3
+    else:
+        with pytest.raises(CandidateFailure, match=reason):
+            timekeeper._claimed_outputs(answer)
+
+
+def test_memory_that_is_not_there_cannot_be_an_output(zygote, program):
+    body = f"import ctypes, mmap\na, b, c = {CALL}\nm = mmap.mmap(-1, 4096)\n"
+    body += "t = torch.frombuffer(m, dtype=torch.int64, count=16).view(2, 8)\n"
+    body += "place = t.data_ptr()\nctypes.CDLL(None).munmap(ctypes.c_void_p(place), 4096)\nreturn t, b, c"
+    fails(zygote, program(wrapping=body), "phy2log cannot be read")
+
+
+def test_a_log_that_grows_is_cut_to_its_end(zygote, program):
+    body = f"print('x' * (3 << 20), 'end', flush=True)\nreturn {CALL}"
+    with closing(zygote.spawn(program(wrapping=body), Limits(file_mb=16))) as worker:
+        for _ in range(10):
+            worker.call(LOADS, TOPOLOGY)
+        assert worker.log_tail().endswith("xxx end\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            "import os, time\nfor _ in range(5):\n    if os.fork() == 0:\n        b = b'x' * (500 << 20)\n"
+            "        time.sleep(9)\ntime.sleep(2)",
+            "more than 2000 MiB of memory",
+        ),
+        (
+            "import time\nfor n in range(9):\n    open(f'f{n}', 'wb').write(bytes(8 << 20))\ntime.sleep(1)",
+            "more than 32 MiB of files",
+        ),
+        (
+            "import os, time\nkeep = []\nfor n in range(9):\n    keep.append(open('f', 'wb'))\n    os.unlink('f')\n"
+            "    keep[-1].write(bytes(8 << 20))\ntime.sleep(1)",
+            "more than 32 MiB of files",
+        ),
+    ],
+)
+def test_memory_and_disk_are_bounded_over_all_processes(zygote, program, body, reason):
+    limits = Limits(call_s=5, memory_mb=2000, disk_mb=32, file_mb=16)
+    body = f"global calls\ncalls += 1\nif calls > 1:\n{indent(body)}\nreturn {CALL}"
+    with closing(zygote.spawn(program(wrapping=body), limits)) as worker:
+        worker.call(LOADS, TOPOLOGY)
+        with pytest.raises(CandidateFailure, match=reason):
+            worker.call(LOADS, TOPOLOGY)
