@@ -21,7 +21,7 @@ def block(times, reference=0.005, waited=()):
         waits = [*waits, *[0.0] * (len(seconds) - len(waits))]
         return [SimpleNamespace(seconds=s, waited=w) for s, w in zip(seconds, waits, strict=True)]
 
-    return Block(candidate=calls(times, waited), reference=calls([reference] * len(times), ()))
+    return Block(NULL, candidate=calls(times, waited), reference=calls([reference] * len(times), ()))
 
 
 @pytest.mark.parametrize(
@@ -42,18 +42,18 @@ def block(times, reference=0.005, waited=()):
     ],
 )
 def test_when_there_are_enough_pairs(times, waited, stop):
-    assert enough(block(times, waited=waited), NULL, PLAN) is stop
+    assert enough(block(times, waited=waited), PLAN) is stop
 
 
 def test_disturbed_pairs_do_not_count_while_others_suffice():
     times = [0.1] * 5 + [0.002] * 10
-    assert estimate_block(block(times, waited=[0.05] * 5), PLAN, NULL).ratio == pytest.approx(0.4)
-    assert estimate_block(block(times, waited=[0.05] * 5), PLAN, NULL).samples == 10
+    assert estimate_block(block(times, waited=[0.05] * 5), PLAN).ratio == pytest.approx(0.4)
+    assert estimate_block(block(times, waited=[0.05] * 5), PLAN).samples == 10
 
 
 def test_all_pairs_count_where_nearly_all_were_disturbed():
     times = np.full(30, 0.002)
-    assert estimate_block(block(times, waited=[0.001] * 28), PLAN, NULL).samples == 30
+    assert estimate_block(block(times, waited=[0.001] * 28), PLAN).samples == 30
 
 
 def test_a_short_wait_is_no_disturbance():

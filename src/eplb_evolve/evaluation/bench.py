@@ -5,7 +5,6 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,8 @@ from eplb_evolve.paths import cache_dir
 from eplb_evolve.placement import Placement, Topology
 from eplb_evolve.sandbox import Level, Limits, Worker, Zygote, at_least
 
-NULL_CALLS = 60
+NULL_CALLS = 40
+NULL_WAIT_S = 1e-4
 TRUSTED = Limits()
 """The reference and the null call run under the default limits, whatever a candidate's are."""
 
@@ -65,7 +65,8 @@ class Bench:
                     "eplb doctor says what is missing and how to get it"
                 )
             self._reference = self.zygote.spawn(Path(reference.__file__), TRUSTED)
-            self.null = self._measure_null_call()
+            self._null = self.zygote.spawn(Path(__file__).with_name("null_program.py"), TRUSTED)
+            self.measure_null_call(sorted(os.sched_getaffinity(0))[: TRUSTED.threads])  # warms it up
         except CandidateFailure as problem:
             self.close()
             raise EnvironmentProblem(f"the reference does not run in the sandbox: {problem}") from problem
@@ -80,17 +81,21 @@ class Bench:
 
     @property
     def twin_zygote(self) -> Zygote:
-        """A second zygote, started when first asked for: another hash seed, other addresses."""
+        """A second zygote, started when first asked for: another hash seed, addresses and process ids."""
         if self._twin_zygote is None:
-            self._twin_zygote = Zygote(self._highest, self.device)
+            self._twin_zygote = Zygote(self._highest, self.device, twin=True)
         return self._twin_zygote
 
-    def _measure_null_call(self) -> NullCall:
-        cpus = sorted(os.sched_getaffinity(0))[: TRUSTED.threads]
-        with closing(self.zygote.spawn(Path(__file__).with_name("null_program.py"), TRUSTED)) as null:
-            smallest = np.ones((1, 1), np.float32)
-            calls = [null.call(smallest, Topology(1, 1, 1, 1), cpus=cpus).seconds for _ in range(NULL_CALLS)]
-        return NullCall.measured(np.array(calls[NULL_CALLS // 3 :]))
+    def measure_null_call(self, cpus: list[int]) -> NullCall:
+        """The clock's overhead as it is now, from calls of a program that does nothing.
+
+        Calls that had to wait for a processor say nothing about it, unless hardly any did not.
+        """
+        smallest, topology = np.ones((1, 1), np.float32), Topology(1, 1, 1, 1)
+        calls = [self._null.call(smallest, topology, cpus=cpus) for _ in range(NULL_CALLS)]
+        seconds = np.array([call.seconds for call in calls])
+        quiet = np.array([call.waited <= NULL_WAIT_S for call in calls])
+        return NullCall.measured(seconds[quiet] if quiet.sum() >= NULL_CALLS / 3 else seconds)
 
     def call_reference(self, inputs: CallInputs, topology: Topology, cpus: list[int] | None = None) -> ReferenceCall:
         """Time the reference on the same inputs as a candidate, and measure its balance."""

@@ -13,6 +13,7 @@ from eplb_evolve.evaluation.constraint import CallBalance, Verdict, judge, measu
 from eplb_evolve.evaluation.inputs import CallInputs
 from eplb_evolve.evaluation.processors import Processors
 from eplb_evolve.evaluation.task import Task
+from eplb_evolve.evaluation.timing import NullCall
 from eplb_evolve.placement import Floats
 
 WAIT_FLOOR_S, WAIT_SHARE = 2e-4, 0.05
@@ -21,8 +22,14 @@ WAIT_FLOOR_S, WAIT_SHARE = 2e-4, 0.05
 
 @dataclass
 class Block:
-    """Timed calls; entry i of each list had the same input. `rival` is empty unless an incumbent took part."""
+    """Timed calls; entry i of each list had the same input.
 
+    Attributes:
+        null: the clock's overhead, measured just before
+        rival: empty unless an incumbent took part
+    """
+
+    null: NullCall
     candidate: list[CandidateCall] = field(default_factory=list)
     reference: list[ReferenceCall] = field(default_factory=list)
     rival: list[CandidateCall] = field(default_factory=list)
@@ -62,13 +69,14 @@ def run_block(
     rival: Caller | None = None,
 ) -> Block:
     """Call until `done` says so, windows in trace order, one timed block at a time on this machine."""
-    workload, block, processors = task.workload, Block(), Processors(rng)
-    pairs = workload.pairs(task.split)
+    workload, processors = task.workload, Processors(rng)
+    pairs, threads = workload.pairs(task.split), task.settings.limits.threads
     with bench.timing_lock():
+        block = Block(bench.measure_null_call(processors.choose(threads)))
         while not done(block):
             now, following = pairs[len(block.candidate) % len(pairs)]
             inputs = candidate.prepare(workload.windows[now], workload.windows[following])
-            cpus = processors.choose(task.settings.limits.threads)
+            cpus = processors.choose(threads)
             for turn in rng.permutation(2 if rival is None else 3):
                 if turn == 0:
                     block.candidate.append(candidate.call(inputs, cpus=cpus))

@@ -47,15 +47,15 @@ def challenge(candidate: Caller, incumbent: Incumbent, task: Task, bench: Bench,
     plan = task.settings.timing
 
     def done(block: Block) -> bool:
-        return enough(block, bench.null, plan)
+        return enough(block, plan)
 
     try:
         block = run_block(candidate, task, bench, rng, done, _rival(incumbent, task, bench, rng))
     except RivalFailed:
         bench.drop_incumbent()
         block = run_block(candidate, task, bench, rng, done)
-    timing = estimate_block(block, plan, bench.null)
-    won = _faster_beyond_doubt(block, task, bench) if block.rival else timing.ratio_high < incumbent.ratio
+    timing = estimate_block(block, plan)
+    won = _faster_beyond_doubt(block, task) if block.rival else timing.ratio_high < incumbent.ratio
     if not won:
         least = max(timing.ratio, incumbent.ratio)
         timing = dataclasses.replace(timing, ratio=least, ratio_high=max(timing.ratio_high, least))
@@ -74,8 +74,8 @@ def _rival(incumbent: Incumbent, task: Task, bench: Bench, rng: np.random.Genera
     return Caller(worker, workload.topology, workload.name, rng)
 
 
-def _faster_beyond_doubt(block: Block, task: Task, bench: Bench) -> bool:
+def _faster_beyond_doubt(block: Block, task: Task) -> bool:
     rows = rows_that_count(block, task.settings.timing)
-    net, net_rival = (bench.null.net(block.seconds(who)[rows]) for who in ("candidate", "rival"))
+    net, net_rival = (block.null.net(block.seconds(who)[rows]) for who in ("candidate", "rival"))
     _, high = ratio_interval(net, net_rival, CONFIDENCE)
     return high < 1

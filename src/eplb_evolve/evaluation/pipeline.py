@@ -117,10 +117,10 @@ class _Run:
         def done(block: Block) -> bool:
             nonlocal raced
             raced = len(block.candidate) == plan.triage_pairs and _hopeless(block, task, incumbent)
-            return raced or enough(block, bench.null, plan)
+            return raced or enough(block, plan)
 
         block = run_block(self._caller(), task, bench, self._rng, done)
-        timing = estimate_block(block, plan, bench.null)
+        timing = estimate_block(block, plan)
         judged = _conclude(result, block, timing, task, raced)
         if raced:
             return judged

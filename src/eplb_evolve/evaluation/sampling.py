@@ -7,7 +7,6 @@ from eplb_evolve.evaluation.block import Block
 from eplb_evolve.evaluation.settings import Timing
 from eplb_evolve.evaluation.timing import (
     Estimate,
-    NullCall,
     estimate,
     median_of_ratios,
     ratio_interval,
@@ -22,7 +21,7 @@ MOST = 3
 """... but never for more than this many times the planned ones."""
 
 
-def enough(block: Block, null: NullCall, plan: Timing) -> bool:
+def enough(block: Block, plan: Timing) -> bool:
     """Whether these pairs suffice.
 
     The planned number, of pairs that nothing disturbed; twice that where the estimate is wide or its two estimators
@@ -42,13 +41,13 @@ def enough(block: Block, null: NullCall, plan: Timing) -> bool:
         return True
     if quiet > planned:  # once extended, go all the way
         return False
-    return not _doubtful(*counted(block, plan, null))
+    return not _doubtful(*counted(block, plan))
 
 
-def counted(block: Block, plan: Timing, null: NullCall) -> tuple[Floats, Floats]:
+def counted(block: Block, plan: Timing) -> tuple[Floats, Floats]:
     """Net seconds of candidate and reference in the pairs that count."""
     rows = rows_that_count(block, plan)
-    return null.net(block.seconds("candidate")[rows]), null.net(block.seconds("reference")[rows])
+    return block.null.net(block.seconds("candidate")[rows]), block.null.net(block.seconds("reference")[rows])
 
 
 def rows_that_count(block: Block, plan: Timing) -> NDArray[np.bool_]:
@@ -57,10 +56,10 @@ def rows_that_count(block: Block, plan: Timing) -> NDArray[np.bool_]:
     return quiet if quiet.sum() >= _planned(block, plan) / 2 else np.ones(len(quiet), dtype=bool)
 
 
-def estimate_block(block: Block, plan: Timing, null: NullCall) -> Estimate:
+def estimate_block(block: Block, plan: Timing) -> Estimate:
     """The estimate from the pairs that count."""
     rows = rows_that_count(block, plan)
-    return estimate(block.seconds("candidate")[rows], block.seconds("reference")[rows], null)
+    return estimate(block.seconds("candidate")[rows], block.seconds("reference")[rows], block.null)
 
 
 def _planned(block: Block, plan: Timing) -> int:

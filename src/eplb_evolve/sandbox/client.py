@@ -52,10 +52,12 @@ class CallResult:
 class Zygote:
     """A clean process with torch and numba loaded, from which workers are forked in milliseconds.
 
-    highest: the strongest sandbox level to use; `level` is the one that this machine allows up to that.
+    highest: the strongest sandbox level to use; `level` is the one that this machine allows up to that. twin: give
+    workers another process id than those of other zygotes, even where each is alone in its pid namespace.
     """
 
-    def __init__(self, highest: Level = "full", device: str = "cpu") -> None:
+    def __init__(self, highest: Level = "full", device: str = "cpu", twin: bool = False) -> None:
+        self.twin = twin
         self.folder = os.path.realpath(tempfile.mkdtemp(prefix="eplb-sandbox-"))
         Path(self.folder).chmod(0o711)  # workers, which are other users, reach their own folder below it
         self.device = device
@@ -135,13 +137,14 @@ class Worker:
         copy = shutil.copyfile(program, os.path.join(self._workdir, "candidate.py"))
         Path(copy).chmod(0o444)
         input_fd, self._inputs = _shared("inputs", INPUT_BYTES, sealed=True)
-        output_fd, self._outputs = _shared("outputs", limits.file_mb << 20, sealed=False)
+        output_fd, self._outputs = _shared("outputs", limits.output_mb << 20, sealed=False)
         self._log = os.memfd_create("log")
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         spec = {
             "program": copy,
             "workdir": self._workdir,
             "device": zygote.device,
+            "twin": zygote.twin,
             "limits": dataclasses.asdict(limits),
         }
         try:

@@ -35,12 +35,14 @@ class Confinement:
         uid: the user that it runs as; None to stay who we are
         workdir: its only writable folder, resolved
         device: "cpu" or "cuda"
+        twin: whether it must not be the first process of its pid namespace, as all others are
     """
 
     level: Level
     uid: int | None
     workdir: str
     device: str = "cpu"
+    twin: bool = False
 
     def enter_timekeeper(self) -> None:
         """Another user, new namespaces. The next child of this process is the first of its pid namespace."""

@@ -36,7 +36,7 @@ class Host:
 
     def get(self, tensor: Any) -> Any:
         """The tensor, contiguous."""
-        return tensor.contiguous()
+        return tensor.resolve_neg().contiguous()  # a view with its negative bit set holds other values in memory
 
     def synchronize(self) -> None:
         """Nothing runs elsewhere."""
@@ -62,7 +62,7 @@ class Cuda:
 
     def get(self, tensor: Any) -> Any:
         """A copy on the host."""
-        return tensor.to("cpu").contiguous()
+        return tensor.resolve_neg().to("cpu").contiguous()
 
     def synchronize(self) -> None:
         """Wait for all streams of the device."""

@@ -21,7 +21,8 @@ class Limits:
         first_call_s: seconds for its import, and again for its first call (compilers need time)
         call_s: seconds for any later call
         memory_mb: address space of its process, and resident memory of all its processes together, MiB
-        file_mb: largest file it may write, and largest output of a call, MiB
+        output_mb: largest output of a call, MiB
+        file_mb: largest file it may write, MiB (precompiled headers of torch take 300)
         disk_mb: all its files together, MiB
         threads: threads for torch, OpenMP and numba, and processors that a timed call may use
     """
@@ -29,12 +30,13 @@ class Limits:
     first_call_s: float = 90.0
     call_s: float = 20.0
     memory_mb: int = 8192
-    file_mb: int = 64
-    disk_mb: int = 512
+    output_mb: int = 64
+    file_mb: int = 512
+    disk_mb: int = 2048
     threads: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("first_call_s", "call_s", "memory_mb", "file_mb", "disk_mb", "threads"):
+        for name in ("first_call_s", "call_s", "memory_mb", "output_mb", "file_mb", "disk_mb", "threads"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"limits: {name} must be positive, not {getattr(self, name)}")
 

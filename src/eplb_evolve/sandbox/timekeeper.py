@@ -64,6 +64,7 @@ class Timekeeper:
         self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._outputs))
         self._processors = sorted(os.sched_getaffinity(0))
         self._pid = 0
+        self._first = 0
 
     def start(self, program: str, inputs: int) -> int:
         """Confine, fork, import the program; its number of parameters. The worker is frozen afterwards."""
@@ -71,6 +72,8 @@ class Timekeeper:
         kernel.become_subreaper()
         self._confinement.enter_timekeeper()
         process.die_with_parent(zygote)
+        if self._confinement.level == "full" and self._confinement.twin:
+            self._first = _fork_first_process()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours = os.getpid()
         self._pid = os.fork()
@@ -177,7 +180,8 @@ class Timekeeper:
         """One answer per message, and no process left that could work on while the worker is frozen."""
         if self._poll_channel():
             raise CandidateFailure(f"{stage}: the candidate's process answered more than once")
-        others = [*process.children(self._pid), *(set(process.children(os.getpid())) - {self._pid})]
+        others = {child for pid in (self._pid, self._first, os.getpid()) for child in process.children(pid)}
+        others -= {self._pid, self._first}
         if count := sum(process.alive(pid) for pid in others):
             raise CandidateFailure(f"{stage}: left {count} processes running; all must have ended when a call ends")
         if complaint := self._watch.complaint():
@@ -230,8 +234,20 @@ class Timekeeper:
         pid, self._pid = self._pid, 0
         exited = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         status = os.waitpid(pid, 0)[1] if exited else process.kill_group(pid)
-        process.kill_strays(keep=set())
+        process.kill_strays(keep=set())  # among them the first process of a twin's namespace
         return status
+
+
+def _fork_first_process() -> int:
+    """The first process of a new pid namespace, which does nothing but bury orphans; killed, it ends all others."""
+    pid = os.fork()
+    if pid == 0:
+        process.die_with_parent(0)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        os.closerange(0, os.sysconf("SC_OPEN_MAX"))
+        while True:
+            signal.pause()
+    return pid
 
 
 def _parse(data: bytes, nonce: str, stage: str) -> dict[str, Any]:

@@ -80,7 +80,9 @@ class Zygote:
                 os.close(descriptor)
             return pid
         self._control.close()
-        confinement = Confinement(self._level, uid if self._other_user else None, spec["workdir"], spec["device"])
+        confinement = Confinement(
+            self._level, uid if self._other_user else None, spec["workdir"], spec["device"], spec["twin"]
+        )
         process.die_with_parent(zygote)
         timekeeper.run(descriptors, spec["program"], confinement, Limits(**spec["limits"]))
         os._exit(0)
