@@ -6,13 +6,15 @@ import numpy as np
 
 from eplb_evolve.evaluation.bench import Bench, random_loads
 from eplb_evolve.evaluation.calls import Caller
-from eplb_evolve.evaluation.constraint import Infeasible, judge, measure
+from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, CallBalance, Infeasible, judge, measure
 from eplb_evolve.evaluation.settings import Thresholds
 from eplb_evolve.placement import Topology
 from eplb_evolve.sandbox import Worker
 from eplb_evolve.workload.windows import Workload
 
-CALLS = 3
+CALLS, MORE_CALLS = 3, 12
+"""Calls that a balance is judged on, and how many when these fall short by little: equals of the reference miss the
+threshold now and then on 3 calls, on 12 they do not (benchmarks/constraint.py)."""
 
 SMALL_SHAPES = (
     (3, 12, Topology(replicas=16, groups=4, nodes=2, gpus=8)),
@@ -63,12 +65,18 @@ def _check_balance(
 ) -> None:
     where = workload.name if topology == workload.topology else f"{workload.name} without groups"
     caller = Caller(worker, topology, where, rng)
-    candidate, reference = [], []
-    for now, following in workload.pairs(split)[:CALLS]:
-        inputs = caller.prepare(workload.windows[now], workload.windows[following])
-        call = caller.call(inputs)
-        candidate.append(measure(call.placement, inputs, topology.gpus))
-        reference.append(bench.call_reference(inputs, topology).balance)
-    verdict = judge(candidate, reference, least)
+    candidate: list[CallBalance] = []
+    reference: list[CallBalance] = []
+    pairs = workload.pairs(split)
+    for count in (CALLS, MORE_CALLS):
+        while len(candidate) < count:
+            now, following = pairs[len(candidate) % len(pairs)]
+            inputs = caller.prepare(workload.windows[now], workload.windows[following])
+            call = caller.call(inputs)
+            candidate.append(measure(call.placement, inputs, topology.gpus))
+            reference.append(bench.call_reference(inputs, topology).balance)
+        verdict = judge(candidate, reference, least)
+        if verdict.feasible or verdict.margin < FAR_FROM_BALANCED:
+            break
     if not verdict.feasible:
         raise Infeasible(f"{verdict.reason} (on {where})", verdict.margin)

@@ -11,6 +11,9 @@ from eplb_evolve.evaluation.inputs import CallInputs
 from eplb_evolve.evaluation.settings import Thresholds
 from eplb_evolve.placement import Placement, balancedness, balancedness_layers, gpu_loads
 
+FAR_FROM_BALANCED = 0.98
+"""A margin below which a few calls suffice to say that a candidate is infeasible."""
+
 
 @dataclass(frozen=True)
 class CallBalance:

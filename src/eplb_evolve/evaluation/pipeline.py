@@ -15,7 +15,7 @@ from eplb_evolve.evaluation.block import Block, run_block
 from eplb_evolve.evaluation.calls import Caller
 from eplb_evolve.evaluation.challenge import Incumbent, challenge
 from eplb_evolve.evaluation.checks import check_other_shapes
-from eplb_evolve.evaluation.constraint import Infeasible
+from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, Infeasible
 from eplb_evolve.evaluation.replay import repeat_here, repeat_in_twin
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.sampling import enough, estimate_block
@@ -26,10 +26,7 @@ from eplb_evolve.sandbox import Worker
 
 MAX_SOURCE_BYTES = 200_000
 HOPELESS = 2.0
-"""A search stops timing a candidate after its triage once its ratio is this many times the best one's."""
-
-FAR_FROM_BALANCED = 0.98
-"""... or once its balance is below this share of what the constraint asks for."""
+"""A search stops timing a candidate once its ratio is this many times the best one's, or its balance is far off."""
 
 OWN_WORDS = re.compile(
     r"^(?P<stage>import|call): (?P<kind>\w+): .*?(?P<line> \(line \d+, in \w+\))?(?P<where> \(on [^()]*\))?$", re.DOTALL
@@ -116,7 +113,7 @@ class _Run:
 
         def done(block: Block) -> bool:
             nonlocal raced
-            raced = len(block.candidate) == plan.triage_pairs and _hopeless(block, task, incumbent)
+            raced = len(block.candidate) in (plan.triage_pairs, plan.pairs_slow) and _hopeless(block, task, incumbent)
             return raced or enough(block, plan)
 
         block = run_block(self._caller(), task, bench, self._rng, done)
@@ -170,10 +167,13 @@ def read_program(program: Path) -> bytes:
 
 
 def _hopeless(block: Block, task: Task, incumbent: Incumbent | None) -> bool:
+    """Whether a search needs no more calls: far from balanced, or much slower than the best and surely (un)balanced."""
     if incumbent is None:
         return False
-    too_slow = pessimistic_ratio(block.seconds("candidate"), block.seconds("reference")) > HOPELESS * incumbent.ratio
-    return bool(too_slow) or block.judge(task).margin < FAR_FROM_BALANCED
+    margin = block.judge(task).margin
+    doubtful = FAR_FROM_BALANCED <= margin < 1 and len(block.candidate) < task.settings.timing.pairs_slow
+    slow = pessimistic_ratio(block.seconds("candidate"), block.seconds("reference")) > HOPELESS * incumbent.ratio
+    return margin < FAR_FROM_BALANCED or (bool(slow) and not doubtful)
 
 
 def _conclude(result: Evaluation, block: Block, timing: Estimate, task: Task, raced: bool) -> Evaluation:

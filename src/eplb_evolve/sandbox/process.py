@@ -78,7 +78,14 @@ def kill_group(pid: int) -> int:
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(pid, signal.SIGKILL)
-    return os.waitpid(pid, 0)[1]
+    return reap(pid)
+
+
+def reap(pid: int) -> int:
+    """Wait for the end of a child; its raw wait status. One that made us its tracer reports mere stops before."""
+    while os.WIFSTOPPED(status := os.waitpid(pid, 0)[1]):
+        pass
+    return status
 
 
 def kill_strays(keep: set[int], patience_s: float = 5.0) -> None:

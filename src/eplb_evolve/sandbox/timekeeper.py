@@ -233,7 +233,7 @@ class Timekeeper:
             return 0
         pid, self._pid = self._pid, 0
         exited = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        status = os.waitpid(pid, 0)[1] if exited else process.kill_group(pid)
+        status = process.reap(pid) if exited else process.kill_group(pid)
         process.kill_strays(keep=set())  # among them the first process of a twin's namespace
         return status
 
