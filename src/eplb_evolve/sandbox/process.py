@@ -81,6 +81,12 @@ def kill_group(pid: int) -> int:
     return reap(pid)
 
 
+def has_exited(pid: int) -> bool:
+    """Whether a child of ours has ended; it stays to be reaped."""
+    state = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return state is not None and state.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED)
+
+
 def reap(pid: int) -> int:
     """Wait for the end of a child; its raw wait status. One that made us its tracer reports mere stops before."""
     while os.WIFSTOPPED(status := os.waitpid(pid, 0)[1]):

@@ -17,7 +17,7 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from eplb_evolve.errors import CandidateFailure
@@ -27,6 +27,7 @@ from eplb_evolve.sandbox.limits import Limits
 from eplb_evolve.sandbox.watch import Watch, trim_log
 
 TICK_MS = 100
+FREEZE_SECONDS = 2.0
 MOST_DIMENSIONS = 4
 
 
@@ -62,6 +63,7 @@ class Timekeeper:
         self._confinement, self._limits, self._log = confinement, limits, log
         self._outputs = mmap.mmap(outputs, os.fstat(outputs).st_size)
         self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._outputs))
+        signal.signal(signal.SIGALRM, _on_alarm)
         self._processors = sorted(os.sched_getaffinity(0))
         self._pid = 0
         self._first = 0
@@ -169,7 +171,7 @@ class Timekeeper:
                 raise CandidateFailure(f"{stage}: {complaint} and was stopped")
 
     def _freeze(self, stage: str) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), _alarm(FREEZE_SECONDS):
             os.kill(self._pid, signal.SIGSTOP)
             state = os.waitid(os.P_PID, self._pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
             if state is not None and state.si_code == os.CLD_STOPPED:
@@ -232,10 +234,23 @@ class Timekeeper:
         if not self._pid:
             return 0
         pid, self._pid = self._pid, 0
-        exited = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        status = process.reap(pid) if exited else process.kill_group(pid)
+        status = process.reap(pid) if process.has_exited(pid) else process.kill_group(pid)
         process.kill_strays(keep=set())  # among them the first process of a twin's namespace
         return status
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Interrupt what takes longer with an OSError: a process that is being traced stops in other ways."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _on_alarm(_number: int, _frame: object) -> None:
+    raise OSError("no answer in time")
 
 
 def _fork_first_process() -> int:

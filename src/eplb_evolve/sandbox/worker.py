@@ -11,6 +11,7 @@ import inspect
 import mmap
 import os
 import random
+import signal
 import socket
 import sys
 import traceback
@@ -87,6 +88,7 @@ def _prepare(
 def _detach(log: int, workdir: str, keep: set[int]) -> None:
     """Own session, own stdio, no inherited descriptor."""
     os.setsid()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the timekeeper's
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
