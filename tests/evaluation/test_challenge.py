@@ -1,0 +1,69 @@
+"""A search's new best is measured again beside the old one, and a tie gets no better figure."""
+
+import dataclasses
+
+import pytest
+
+from eplb_evolve.evaluation.challenge import Incumbent
+from eplb_evolve.evaluation.pipeline import evaluate
+from eplb_evolve.evaluation.settings import Timing
+
+CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"
+
+
+@pytest.fixture
+def careful(task):
+    """More pairs: the comparison has to be decided."""
+    settings = dataclasses.replace(task.settings, timing=Timing(pairs_fast=12, pairs_slow=12))
+    return dataclasses.replace(task, settings=settings)
+
+
+@pytest.fixture
+def two_programs(program, tmp_path):
+    """The seed, and the seed with a pause of 60 ms."""
+    slow = program(wrapping=f"import time\ntime.sleep(0.06)\nreturn {CALL}").rename(tmp_path / "slow.py")
+    return program(wrapping=f"return {CALL}"), slow
+
+
+def test_a_faster_program_wins_and_is_replayed(two_programs, careful, bench):
+    fast, slow = two_programs
+    before = evaluate(slow, careful, bench)
+    result = evaluate(fast, careful, bench, Incumbent(slow, before.ratio_to_reference))
+    assert result.feasible
+    assert result.replayed
+    assert result.ratio_to_reference < before.ratio_to_reference
+
+
+def test_an_equal_program_gets_no_better_figure_than_the_incumbent(two_programs, careful, bench):
+    """The stored figure of the incumbent is given as 20 % too bad, so that a first look must seem better."""
+    fast, _ = two_programs
+    true = evaluate(fast, careful, bench).ratio_to_reference
+    result = evaluate(fast, careful, bench, Incumbent(fast, true * 1.2))
+    assert result.feasible
+    assert result.ratio_to_reference >= true * 1.2 or result.replayed
+
+
+def test_a_slower_program_is_not_compared(two_programs, careful, bench):
+    fast, slow = two_programs
+    result = evaluate(slow, careful, bench, Incumbent(fast, 1e-3))
+    assert result.raced
+    assert not result.replayed
+
+
+def test_an_incumbent_that_fails_now_is_no_peer(two_programs, program, careful, bench):
+    fast, _ = two_programs
+    broken = program("import nothing_of_that_name").rename(fast.parent / "broken.py")
+    fast = program(wrapping=f"return {CALL}")
+    result = evaluate(fast, careful, bench, Incumbent(broken, 1e6))
+    assert result.feasible
+    assert result.replayed
+
+
+def test_the_incumbents_worker_is_kept_and_replaced(two_programs, careful, bench):
+    fast, slow = two_programs
+    evaluate(fast, careful, bench, Incumbent(slow, 1e6))
+    kept = bench.incumbent_worker(fast)
+    assert kept is not None
+    assert bench.incumbent_worker(slow) is None
+    bench.drop_incumbent()
+    assert bench.incumbent_worker(fast) is None
