@@ -2,11 +2,12 @@ PYTHON ?= python3
 ITERATIONS ?= 30
 CONFIG ?= evolve_config.yaml
 SEED ?= initial_program.py
+GPU_PYTHON ?= python3
 BIN := .venv/bin
 STAMP := $(shell date -u +%Y%m%d-%H%M%S)
 OUT ?= results/runs/$(STAMP)
 
-.PHONY: evolve test clean
+.PHONY: evolve test gpu clean
 
 # The search: an OpenEvolve run over $(SEED), then the leaderboard with the best programs on the holdout windows.
 evolve: .venv/installed
@@ -20,7 +21,15 @@ test: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
+
+# On a machine with a GPU: the tests on it, then results/gpu. $(GPU_PYTHON) needs torch with CUDA, numpy, numba, scipy,
+# PyYAML and pytest; nothing is installed.
+gpu: export PYTHONPATH := src
+gpu:
+	@$(GPU_PYTHON) benchmarks/gpu.py --check
+	$(GPU_PYTHON) -m pytest -p no:cacheprovider -rs tests/gpu
+	$(GPU_PYTHON) benchmarks/gpu.py
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -4,7 +4,7 @@
 
 Each tie-breaking is one evaluation: that many calls on windows in trace order, perturbed as the evaluator perturbs
 them, planned anew each time. Figures are shares of the reference's on the same inputs, as the constraint takes them.
-The calls are those of the untimed checks, which go on from 3 to 12 where 3 fall short by little, and of a timed
+The calls are those of the untimed checks, which go on from 3 to 24 where 3 fall short by little, and of a timed
 evaluation of a slow program, the fewest that are planned; a composite is checked without groups too. The columns of
 the profiles say how many evaluations pass.
 
@@ -40,9 +40,8 @@ from eplb_evolve.evaluation.inputs import NOISE, CallInputs, perturb
 from eplb_evolve.evaluation.settings import Thresholds
 from eplb_evolve.paths import CONFIG_NAME, project_root
 from eplb_evolve.placement import Floats, Ints, Placement, Topology
-from eplb_evolve.workload import catalog, composition
-from eplb_evolve.workload.card import SPLITS, Card
-from eplb_evolve.workload.counts import read_counts, sum_windows
+from eplb_evolve.workload import catalog
+from eplb_evolve.workload.card import SPLITS
 from eplb_evolve.workload.windows import Workload
 
 FIGURES = ("next", "same", "call", "layer")
@@ -79,7 +78,8 @@ class Case:
     def draw(self, call: int, rng: np.random.Generator) -> CallInputs:
         """Perturbed inputs of call number `call`."""
         now = self.window(call)
-        return perturb(self.workload.windows[now], self.workload.windows[now + 1], self.topology.groups, rng)
+        load, following = (self.workload.redraw(window, rng) for window in (now, now + 1))
+        return perturb(load, following, self.topology.groups, rng)
 
     def draw_recorded(self, call: int, rng: np.random.Generator) -> CallInputs:
         """Inputs of call number `call` in a new order, but without scale and noise."""
@@ -230,19 +230,14 @@ def cases(name: str, folder: Path) -> list[Case]:
     if workload.topology.groups > 1 and workload.topology.hierarchical:
         _, _, nodes, gpus = workload.topology.as_arguments()
         topologies.append(Topology(workload.topology.replicas, 1, nodes, gpus))
-    steps = step_counts(workload.card, folder)
+    steps = step_counts(workload)
     return [Case(workload, topology, split, steps) for topology in topologies for split in SPLITS]
 
 
-def step_counts(card: Card, folder: Path) -> Floats:
+def step_counts(workload: Workload) -> Floats:
     """Counts [steps, layers, experts] of which the workload's windows are sums; a composite's by its rule."""
-    if card.composition is None:
-        return read_counts(folder / f"{card.name}.npz", card.sha256, card.shape).astype(np.float64)
-    source = catalog.read_card(card.composition.source, folder)
-    recorded = read_counts(folder / f"{source.name}.npz", source.sha256, source.shape)
-    search = sum_windows(recorded, source.interval_steps)[list(source.split.windows("search"))]
-    placed = composition.layout(search.sum(axis=0, dtype=np.float64), card.shape[1], card.composition)
-    return recorded.reshape(len(recorded), -1)[:, placed].astype(np.float64)
+    recorded = workload.recorded.astype(np.float64)
+    return recorded if workload.placed is None else recorded.reshape(len(recorded), -1)[:, workload.placed]
 
 
 def main() -> None:

@@ -2,9 +2,10 @@
 
     python benchmarks/faults.py [--iterations 40]
 
-The stock command, with evolve_config.yaml but for short limits and an endpoint of our own that answers each prompt with
-the next program of a script. Each kind strikes in a first call, and in a second round in a timed call. Every bomb ends
-by itself, and is small: the limits are lowered to what it exceeds, so that a machine without a sandbox would not suffer.
+The stock command, with evolve_config.yaml but for short limits and an endpoint of our own, which answers each prompt
+with the next program of a script. Each kind strikes in a first call, and in a second round in a timed call. Every bomb
+ends by itself, and is small: the limits are lowered to what it exceeds, so that a machine without a sandbox would not
+suffer either.
 
 Prints what became of each kind, then the targets: every iteration done, return code 0, right verdicts, no process and
 no sandbox folder left, harness memory. The exit code is 1 if one is missed; the run's folder is kept then.
@@ -25,7 +26,7 @@ import textwrap
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -133,7 +134,7 @@ FIRST_CALL, TIMED_CALL = 1, 14
 """Calls 2 to 12 are checks on other shapes."""
 
 HONEST, SEED = "honest", "seed"
-SHORT = {
+SHORT: dict[str, object] = {
     "limits": {"first_call_s": 6, "call_s": 3, "memory_mb": 2048, "file_mb": 64, "disk_mb": 256},
     "timing": {"pairs_fast": 3, "pairs_slow": 3, "triage_pairs": 3, "max_seconds": 2},
 }
@@ -141,6 +142,7 @@ MOST_MEMORY_MB = 1500
 SAMPLE_S, SAMPLES_PER_SHARE = 0.2, 5
 GRACE_S = 10.0
 CANDIDATE, OURS_SANDBOXED = "candidate", "reference, null call"
+TRUSTED_PROGRAMS = [Path(str(module.__file__)).read_text() for module in (reference, null_program)]
 
 
 def script(iterations: int, kinds: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -205,6 +207,7 @@ class Run:
 
     folder: Path
     iterations: int
+    settings: Mapping[str, object]
 
     def __post_init__(self) -> None:
         self.folder.chmod(0o711)  # sandboxed programs, which are other users, pass through it
@@ -223,15 +226,15 @@ class Run:
             )
 
     def _configuration(self, port: int) -> Path:
-        """The shipped configuration, with our endpoint, whole programs for answers, short limits and few pairs."""
+        """The shipped configuration, with our endpoint, whole programs for answers, and our settings for `eplb`."""
         document = yaml.safe_load((project_root() / CONFIG_NAME).read_text())
         document["diff_based_evolution"] = False
         document["checkpoint_interval"] = math.gcd(document["checkpoint_interval"], self.iterations)
         models = [{"name": "scripted", "weight": 1.0}]
         document["llm"] |= {"api_base": f"http://127.0.0.1:{port}/v1", "models": models}
         document["prompt"]["template_dir"] = str(project_root() / document["prompt"]["template_dir"])
-        for section, values in SHORT.items():
-            document["eplb"][section] |= values
+        for key, value in self.settings.items():
+            document["eplb"][key] = {**document["eplb"][key], **value} if isinstance(value, dict) else value
         file = self.folder / "config.yaml"
         file.write_text(yaml.safe_dump(document))
         return file
@@ -253,6 +256,11 @@ class Run:
         """Children in OpenEvolve's evolution trace."""
         file = self.output / "evolution_trace.jsonl"
         return len(file.read_text().splitlines()) if file.is_file() else 0
+
+    def errors(self) -> list[str]:
+        """What OpenEvolve logged as errors."""
+        marked = (line.partition(" - ERROR - ") for line in self.log.read_text(errors="replace").splitlines())
+        return [text for _, mark, text in marked if mark]
 
     def processes(self) -> list[int]:
         """Living processes of the run: descendants of ours, and whatever names its folder or has a candidate's user."""
@@ -338,9 +346,6 @@ def _text(path: str) -> str:
     return ""
 
 
-TRUSTED_PROGRAMS = [_text(str(module.__file__)) for module in (reference, null_program)]
-
-
 def field_mb(path: str, name: str) -> int:
     """A field in kB of a file under /proc, as MB; 0 if the process is gone."""
     for line in _text(path).splitlines():
@@ -360,17 +365,19 @@ def watch(run: "subprocess.Popen[bytes]") -> Memory:
 
 
 def verdict(evaluation: Evaluation) -> str:
-    """In one word."""
+    """In a word or two; `not judged` when the evaluator, not the candidate, failed."""
+    if evaluation.reason.startswith("the evaluator failed"):
+        return "not judged"
     return "feasible" if evaluation.feasible else "infeasible" if evaluation.valid else "invalid"
 
 
 def print_table(found: Sequence[tuple[str, Evaluation]]) -> None:
     """One row for each kind and reason; where in the evaluation it struck is left out."""
     rows = Counter((kind, verdict(one), " ".join(one.reason.partition(" (on ")[0].split())) for kind, one in found)
-    print(f"{'kind':18}{'programs':>8}  {'verdict':11}reason")
+    print(f"{'kind':18}{'n':>3}  {'verdict':11}reason")
     for (kind, word, reason), count in rows.items():
         told = "".join(letter if letter.isprintable() else "?" for letter in reason)
-        print(f"{kind:18}{count:8d}  {word:11}{textwrap.shorten(told, 41, placeholder=' ...')}".rstrip())
+        print(f"{kind:18}{count:3d}  {word:11}{told if len(told) <= 46 else told[:43] + '...'}".rstrip())
 
 
 def check(target: bool, text: str) -> bool:
@@ -385,20 +392,28 @@ def report(run: Run, answered: int, code: int, memory: Memory, left: tuple[list[
     print_table(found)
     print()
     wrong = [kind for kind, one in found if verdict(one) != ("feasible" if kind in (HONEST, SEED) else "invalid")]
+    traced, checkpoint, errors = run.traced(), run.last_checkpoint(), run.errors()
     processes, waited = left
     met = [
         check(code == 0, f"return code {code}"),
         check(
-            len(found) == wanted + 1 and answered == run.traced() == run.last_checkpoint() == wanted,
-            f"{len(found)} of {wanted + 1} ledger lines; {answered} answers given, {run.traced()} children in "
-            f"OpenEvolve's trace, last iteration {run.last_checkpoint()} in its checkpoint",
+            len(found) == wanted + 1 and answered == traced == checkpoint == wanted,
+            f"{len(found)} of {wanted + 1} ledger lines (one is the seed's); of {wanted} iterations, {answered} "
+            f"answered by the endpoint, {traced} in OpenEvolve's trace, last checkpoint at {checkpoint}",
+        ),
+        check(
+            not errors,
+            f"{len(errors)} errors in OpenEvolve's log" + "".join(f"; {text}" for text in errors[:2]),
         ),
         check(
             not wrong,
             f"{len(found) - len(wrong)} of {len(found)} verdicts as expected: faults invalid, the rest feasible"
             + "".join(f"; not {kind}" for kind in wrong),
         ),
-        check(not processes, f"{len(processes)} processes left {waited:.2f} s after the end"),
+        check(
+            not processes,
+            f"{len(processes)} processes left {waited:.2f} s after the end" + "".join(f", {pid}" for pid in processes),
+        ),
         check(not run.sandbox_folders(), f"{len(run.sandbox_folders())} sandbox folders left"),
         check(
             0 < memory.shares <= MOST_MEMORY_MB,
@@ -412,9 +427,9 @@ def report(run: Run, answered: int, code: int, memory: Memory, left: tuple[list[
     return all(met)
 
 
-def execute(iterations: int, kinds: Sequence[str]) -> bool:
+def execute(iterations: int, kinds: Sequence[str], settings: Mapping[str, object]) -> bool:
     """Run, watch, report; whether all targets were met."""
-    run = Run(Path(tempfile.mkdtemp(prefix="eplb-faults-")), iterations)
+    run = Run(Path(tempfile.mkdtemp(prefix="eplb-faults-")), iterations, settings)
     kernel.become_subreaper()
     endpoint = Endpoint(program for _, program in script(iterations, kinds))
     threading.Thread(target=endpoint.serve_forever, daemon=True).start()
@@ -429,7 +444,9 @@ def execute(iterations: int, kinds: Sequence[str]) -> bool:
     endpoint.shutdown()
     level = {one.sandbox_level for _, one in run.evaluations()}
     print(f"{machine.describe()}; {datetime.date.today()}")
-    print(f"{len(kinds)} kinds of fault, {iterations} iterations, {seconds:.0f} s, sandbox level {', '.join(level)}\n")
+    print(
+        f"{len(kinds)} kinds of fault, {iterations} iterations, {seconds:.0f} s, sandbox {', '.join(sorted(level))}\n"
+    )
     met = report(run, endpoint.answered, main.returncode, memory, left)
     if met:
         shutil.rmtree(run.folder)
@@ -446,7 +463,7 @@ def main() -> None:
         "--kinds", nargs="+", choices=FAULTS, default=list(FAULTS), metavar="KIND", help=", ".join(FAULTS)
     )
     arguments = parser.parse_args()
-    sys.exit(0 if execute(arguments.iterations, arguments.kinds) else 1)
+    sys.exit(0 if execute(arguments.iterations, arguments.kinds, SHORT) else 1)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
-"""Whole runs of the stock openevolve-run: with the embedded proposer, and with an endpoint that proposes disasters."""
+"""Whole runs of the stock openevolve-run with the embedded proposer; tests/test_faults.py has one with faults."""
 
-import http.server
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
@@ -21,23 +19,6 @@ from eplb_evolve.results.ledger import Ledger
 from eplb_evolve.sandbox import Limits, Zygote
 
 OPENEVOLVE = Path(sys.executable).with_name("openevolve-run")
-WRAPPED = (
-    "honest = rebalance_experts\n\n\n"
-    "def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):\n"
-    "    {}\n"
-    "    return honest(weight, num_replicas, num_groups, num_nodes, num_gpus)\n"
-)
-DISASTERS = {
-    "syntax": ("def rebalance_experts(:\n", "SyntaxError"),
-    "no function": ("x = 1\n", "defines no function rebalance_experts"),
-    "exit": ("import sys; sys.exit(1)", "SystemExit"),
-    "_exit": ("import os; os._exit(0)", "exited with code 0"),
-    "segfault": ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
-    "endless": ("while True: pass", "took longer than"),
-    "memory": ("x = bytearray(64 << 30)", "MemoryError"),
-    "wrong shape": ("return weight.long(), weight.long(), weight.long()", "phy2log has shape"),
-    "kills its group": ("import os; os.killpg(0, 9)", "SIGKILL"),
-}
 
 
 def free_port():
@@ -73,28 +54,27 @@ def command(config, run, iterations):
     ]
 
 
-def project_processes():
-    """Every OpenEvolve, proposer, zygote and worker process here (a fork keeps its parent's command line)."""
-    marks = ("openevolve-run", "eplb_evolve.proposer.server", "eplb_evolve.sandbox.zygote")
-    return {p for p in psutil.process_iter(["cmdline"]) if any(m in " ".join(p.info["cmdline"] or []) for m in marks)}
+def processes_of(folder):
+    """Every process whose command line names `folder`: a run's own, its proposer's, its sandboxes'."""
+    return {p for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or [])}
 
 
 @pytest.fixture
-def no_orphans():
-    """Fail when a process of the project is left that was not there before the test."""
-    before = project_processes()
+def no_orphans(tmp_path, monkeypatch):
+    """Fail when a process of the test's run is left; the run keeps its temporary files in the test's folder."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     yield
     deadline = time.monotonic() + 10
-    while (left := project_processes() - before) and time.monotonic() < deadline:
+    while (left := processes_of(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not left
 
 
-def test_orphans_would_be_seen():
-    """The check above sees a zygote and its worker."""
-    before = project_processes()
+def test_orphans_would_be_seen(tmp_path, monkeypatch):
+    """The check above sees a zygote, a timekeeper and its worker."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with closing(Zygote()) as zygote, closing(zygote.spawn(SEED, Limits())):
-        assert len(project_processes() - before) == 2
+        assert len(processes_of(tmp_path)) == 3
 
 
 def test_the_embedded_search_runs_with_no_key(configured, tmp_path, no_orphans):
@@ -110,45 +90,6 @@ def test_the_embedded_search_runs_with_no_key(configured, tmp_path, no_orphans):
     assert entries[0].evaluation.feasible
     assert entries[0].evaluation.speedup_over_seed == pytest.approx(1, rel=0.5)
     assert all((run / entry.evaluation.program).is_file() for entry in entries)
-
-
-class Disasters(http.server.BaseHTTPRequestHandler):
-    """An OpenAI-compatible endpoint that answers with one broken program after another."""
-
-    programs = iter(())
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["content-length"]))
-        text, _ = next(self.programs)
-        is_program = text.startswith(("def", "x"))
-        program = text if is_program and "bytearray" not in text else SEED.read_text() + WRAPPED.format(text)
-        message = {"role": "assistant", "content": f"```python\n{program}\n```"}
-        choice = {"index": 0, "finish_reason": "stop", "message": message}
-        body = json.dumps({"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]})
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_):
-        """Silent."""
-
-
-def test_no_disaster_ends_the_run_or_loses_a_line(configured, tmp_path, no_orphans):
-    Disasters.programs = iter(DISASTERS.values())
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Disasters)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    settings = {"llm": {"models": [{"name": "disasters"}], "retries": 0}, "diff_based_evolution": False}
-    config = configured(server.server_port, first_call_s=5.0, **settings)
-    run = tmp_path / "run"
-    iterations = len(DISASTERS)
-    done = subprocess.run(command(config, run, iterations), capture_output=True, text=True, timeout=300, check=False)
-    server.shutdown()
-    assert done.returncode == 0, done.stdout + done.stderr
-    reasons = [entry.evaluation.reason for entry in Ledger(run).entries()]
-    assert len(reasons) == iterations + 1
-    for (name, (_, expected)), reason in zip(DISASTERS.items(), reasons[1:], strict=True):
-        assert expected in reason, f"{name}: {reason}"
 
 
 def test_kill_9_of_the_main_process_leaves_no_process(configured, tmp_path, no_orphans):

@@ -128,7 +128,9 @@ def make_recorded(rule: Replay, traces: Path) -> None:
         derived = read_card(composite, FOLDER)
         if derived.composition is not None and derived.composition.source == card.name:
             windows = sum_windows(counts, card.interval_steps)
-            composed = composition.compose(windows, split.windows("search"), derived.shape[1], derived.composition)
+            search_load = windows[list(split.windows("search"))].sum(axis=0, dtype=np.float64)
+            placed = composition.layout(search_load, derived.shape[1], derived.composition)
+            composed = composition.compose(windows, placed)
             sha256 = composition.digest(composed)
             shape = (steps, *composed.shape[1:])
             derived = replace(derived, shape=shape, sha256=sha256, tasks=tasks, split=split)

@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from eplb_evolve.errors import EnvironmentProblem
@@ -40,7 +41,28 @@ def _gpu() -> str:
 
 def gpu_index() -> str:
     """Which GPU candidates use: the first that CUDA_VISIBLE_DEVICES names, else 0."""
-    return os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip() or "0"
+    index = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    if not index:
+        raise EnvironmentProblem("CUDA_VISIBLE_DEVICES is empty, which hides every GPU; unset it, or name one")
+    return index
+
+
+def check_cuda() -> None:
+    """Raise EnvironmentProblem unless there is a GPU that torch can use; this process itself starts no CUDA."""
+    query_gpu("name")
+    code = "import torch; torch.zeros(1, device='cuda')"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["it died without a word"]
+        raise EnvironmentProblem(f"torch cannot use the GPU: {lines[-1]}")
+
+
+def clocks(device: str) -> str:
+    """`1980/2619 MHz`: SM and memory clock as they are now, of the GPU that candidates use; empty on a CPU."""
+    if device == "cpu":
+        return ""
+    sm, memory = query_gpu("clocks.sm", "clocks.mem")
+    return f"{sm}/{memory} MHz"
 
 
 def query_gpu(*fields: str) -> list[str]:
@@ -49,7 +71,10 @@ def query_gpu(*fields: str) -> list[str]:
     if program is None:
         raise EnvironmentProblem("device cuda needs an NVIDIA GPU and its driver; nvidia-smi is not on PATH here")
     command = [program, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits", "-i", gpu_index()]
-    answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    try:
+        answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired as problem:
+        raise EnvironmentProblem("nvidia-smi does not answer within 60 s; is the GPU in order?") from problem
     values = [value.strip() for value in answer.stdout.strip().split(",")]
     if answer.returncode or len(values) != len(fields):
         words = " ".join((answer.stdout + answer.stderr).split())

@@ -100,7 +100,7 @@ def test_a_topology_override(eplb):
         (["evaluate", "nothing.py"], 2, "cannot read the program nothing.py: No such file or directory"),
         (["evaluate", SEED, "--workload", "gptoss"], 2, "unknown workload 'gptoss'"),
         (["evaluate", SEED, "--split", "hold"], 2, "--split is search or holdout, not 'hold'"),
-        (["evaluate", SEED, "--device", "cuda"], 2, "--device is cpu, not 'cuda'"),
+        (["evaluate", SEED, "--device", "gpu"], 2, "--device is cpu or cuda, not 'gpu'"),
         (["evaluate", SEED, "--replicas", "41"], 2, "41 replicas do not divide among 8 GPUs"),
         (["evaluate", SEED, "--replicas", "24"], 2, "24 replicas cannot hold 32 experts"),
         (["evaluate", SEED, "--config", "none.yaml"], 2, "cannot read the configuration none.yaml"),

@@ -69,15 +69,14 @@ def test_snake_passes_the_default_profile_but_not_strict(workload):
     assert passes(workload, "snake", "strict", TIMED) == {0.0}
 
 
-@pytest.mark.parametrize("calls", NUMBERS)
 @pytest.mark.parametrize("profile", ["default", "strict"])
 @pytest.mark.parametrize("planner", ["stale, first", "stale, half", "first layer", "overfit, peaks", "overfit, step"])
 @pytest.mark.parametrize("workload", WORKLOADS)
-def test_cheats_are_rejected(workload, planner, profile, calls):
-    assert passes(workload, planner, profile, calls) == {0.0}
+def test_cheats_are_rejected(workload, planner, profile):
+    assert passes(workload, planner, profile, TIMED) == {0.0}
 
 
-@pytest.mark.parametrize("workload", ["dsv2lite-esft", "dsv3-composite"])
+@pytest.mark.parametrize("workload", ["dsv3-composite"])
 def test_a_level_window_does_not_excuse_the_next_one(workload):
     """Overfitted to the window it is better there than the reference, and rejected for the next one."""
     for case, results in evaluated(workload):

@@ -37,7 +37,8 @@ def test_the_seed_is_feasible_and_measured_in_full(program, task, bench):
     assert result.feasible
     assert result.reason == ""
     assert result.combined_score > 1
-    assert result.samples >= task.settings.timing.pairs_slow
+    assert result.samples >= task.settings.timing.pairs_slow / 2  # of which some may have been disturbed
+    assert result.replayed
     assert result.balancedness == pytest.approx(result.balancedness_reference, rel=0.02)
     assert result.time_ms_low <= result.time_ms <= result.time_ms_high
     assert result.first_call_ms > 0
@@ -106,7 +107,7 @@ def test_a_search_gives_up_early_on_what_is_clearly_slower(program, task, bench)
     file = program(wrapping=f"return {CALL}")
     raced = evaluate(file, task, bench, Incumbent(file, 1e-3))
     assert raced.raced
-    assert raced.samples == task.settings.timing.triage_pairs
+    assert raced.samples <= task.settings.timing.triage_pairs
     assert not evaluate(file, task, bench, Incumbent(file, 1e3)).raced
 
 

@@ -28,7 +28,6 @@ def swapping(condition):
 @pytest.mark.parametrize(
     ("condition", "where"),
     [
-        ("torch.rand(1).item() < 0.5", "when the same input came again"),
         ("calls > 9", "(when the same input came again|in another process)"),
         ("id(honest) >> 12 & 1 ^ (hash('a') & 1)", None),
         ("__import__('os').getpid() > 1", "in another process"),
@@ -41,6 +40,16 @@ def test_an_answer_that_depends_on_more_than_the_input_is_invalid(program, task,
         return
     assert not result.valid
     assert re.match(f"phy2log was another {where}", result.reason)
+
+
+def test_unseeded_ties_are_invalid(program, task, bench):
+    """Each layer's GPUs in one of two orders, by lot."""
+    body = f"a, b, c = {CALL}\nlot = torch.rand(a.shape[0]) < 0.5\nsize = a.shape[1] // 2\n"
+    body += "a = torch.where(lot[:, None], a.roll(size, 1), a)\n"
+    body += "b = torch.where(lot[:, None, None] & (b >= 0), (b + size) % a.shape[1], b)\nreturn a, b, c"
+    result = evaluate(program(wrapping=body), task, bench)
+    assert not result.valid
+    assert "phy2log was another when the same input came again" in result.reason
 
 
 def test_seeded_randomness_is_fine(program, task, bench):

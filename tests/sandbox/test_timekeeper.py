@@ -92,7 +92,7 @@ def test_inputs_are_out_of_reach_until_the_call(zygote, program):
         "    else:\n"
         "        began = time.monotonic()\n"
         "        time.sleep(0.02)\n"
-        "        print(seen[-1][0], began - seen[-1][1] < 0.01, flush=True)\n"
+        "        print(seen[-1][0], began - seen[-1][1] < 0.05, flush=True)\n"
         "    return n, n, n\n"
     )
     with closing(zygote.spawn(file, QUICK)) as worker:
@@ -202,3 +202,12 @@ def test_memory_and_disk_are_bounded_over_all_processes(zygote, program, body, r
         worker.call(LOADS, TOPOLOGY)
         with pytest.raises(CandidateFailure, match=reason):
             worker.call(LOADS, TOPOLOGY)
+
+
+def test_a_forged_error_is_cut(zygote, program):
+    """It says whatever the candidate likes, but cannot grow past what fits into one message."""
+    forged = "{'error': {'stage': 'x', 'text': '\\u00e9' * 9000}}"
+    body = ANSWER.replace("{}", forged, 1) + f"return {CALL}"
+    with closing(zygote.spawn(program(wrapping=body), QUICK)) as worker, pytest.raises(CandidateFailure) as failure:
+        worker.call(LOADS, TOPOLOGY)
+    assert str(failure.value) == "call: " + "\u00e9" * 2000

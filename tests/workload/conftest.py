@@ -44,7 +44,9 @@ def folder(tmp_path: Path, counts: Counts) -> Path:
         tasks=tasks,
     )
     rule = Composition("small", seed=3, side_by_side=2, groups=4, noise_sd=0.3)
-    windows = composition.compose(sum_windows(counts, INTERVAL), small.split.windows("search"), 4, rule)
+    recorded = sum_windows(counts, INTERVAL)
+    search_load = recorded[list(small.split.windows("search"))].sum(axis=0, dtype=np.float64)
+    windows = composition.compose(recorded, composition.layout(search_load, 4, rule))
     wide = replace(
         small,
         name="wide",

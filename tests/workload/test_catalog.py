@@ -61,6 +61,26 @@ def test_a_composite_is_built_from_its_source(folder: Path) -> None:
     assert wide.pairs("search") == small.pairs("search")
 
 
+@pytest.mark.parametrize("name", ["small", "wide"])
+def test_a_window_drawn_anew_has_its_own_steps_and_size(folder: Path, name: str) -> None:
+    """Another draw, another sum; each step's layers and experts stay together, the mean is the recorded window."""
+    workload = catalog.load(name, folder)
+    rng = np.random.default_rng(0)
+    draws = np.array([workload.redraw(2, rng) for _ in range(4000)])
+    assert draws.shape == (4000, *workload.windows.shape[1:])
+    assert (draws[0] != draws[1]).any()
+    spread = draws.std(axis=0) / np.sqrt(len(draws))
+    assert (np.abs(draws.mean(axis=0) - workload.windows[2]) < 5 * spread + 1e-9).all()
+
+
+def test_a_window_drawn_anew_keeps_what_is_equal_in_each_step() -> None:
+    """Every layer of a step counts the same assignments, so every layer of a drawn window does."""
+    workload = catalog.load("dsv3-composite", SHIPPED)
+    drawn = workload.redraw(9, np.random.default_rng(0))
+    assert (drawn.sum(axis=1) == 100 * 384).all()
+    assert (drawn != workload.windows[9]).any()
+
+
 def test_a_topology_can_be_replaced(folder: Path) -> None:
     """The given one is used if the experts fit it."""
     other = Topology(16, 2, 2, 4)

@@ -19,7 +19,7 @@ from eplb_evolve.evaluation.settings import Device, Settings
 from eplb_evolve.evaluation.timing import NullCall
 from eplb_evolve.paths import cache_dir
 from eplb_evolve.placement import Placement, Topology
-from eplb_evolve.sandbox import Level, Limits, Worker, Zygote, at_least
+from eplb_evolve.sandbox import STRONGEST_ON_GPU, Level, Limits, Worker, Zygote, at_least
 
 NULL_CALLS = 40
 NULL_WAIT_S = 1e-4
@@ -62,7 +62,7 @@ class Bench:
             if not at_least(self.zygote.level, minimum):
                 raise EnvironmentProblem(
                     f"the sandbox reaches level '{self.zygote.level}' here, the configuration demands '{minimum}'; "
-                    "eplb doctor says what is missing and how to get it"
+                    f"eplb doctor says what is missing (with device cuda '{STRONGEST_ON_GPU}' is the most there is)"
                 )
             self._reference = self.zygote.spawn(Path(reference.__file__), TRUSTED)
             self._null = self.zygote.spawn(Path(__file__).with_name("null_program.py"), TRUSTED)

@@ -74,8 +74,7 @@ def run_block(
     with bench.timing_lock():
         block = Block(bench.measure_null_call(processors.choose(threads)))
         while not done(block):
-            now, following = pairs[len(block.candidate) % len(pairs)]
-            inputs = candidate.prepare(workload.windows[now], workload.windows[following])
+            inputs = candidate.draw(workload, pairs[len(block.candidate) % len(pairs)])
             cpus = processors.choose(threads)
             for turn in rng.permutation(2 if rival is None else 3):
                 if turn == 0:

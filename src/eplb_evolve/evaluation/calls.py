@@ -9,6 +9,7 @@ from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.evaluation.inputs import CallInputs, perturb
 from eplb_evolve.placement import Ints, Placement, Topology, initial_phy2log, transfers, verify
 from eplb_evolve.sandbox import Worker
+from eplb_evolve.workload.windows import Workload
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Caller:
     def prepare(self, load: NDArray[np.generic], next_load: NDArray[np.generic]) -> CallInputs:
         """Fresh inputs from two consecutive windows [L, E]."""
         return perturb(load, next_load, self._topology.groups, self._rng)
+
+    def draw(self, workload: Workload, pair: tuple[int, int]) -> CallInputs:
+        """Fresh inputs from a pair of consecutive windows of a workload, their steps drawn anew."""
+        now, following = (workload.redraw(window, self._rng) for window in pair)
+        return self.prepare(now, following)
 
     def call(self, inputs: CallInputs, dtype: str = "float32", cpus: list[int] | None = None) -> CandidateCall:
         """Call and verify; raises CandidateFailure whose reason says on which workload it happened."""

@@ -12,9 +12,9 @@ from eplb_evolve.placement import Topology
 from eplb_evolve.sandbox import Worker
 from eplb_evolve.workload.windows import Workload
 
-CALLS, MORE_CALLS = 3, 12
+CALLS, MORE_CALLS = 3, 24
 """Calls that a balance is judged on, and how many when these fall short by little: equals of the reference miss the
-threshold now and then on 3 calls, on 12 they do not (benchmarks/constraint.py)."""
+threshold now and then on 3 calls, on 24 they do not (benchmarks/constraint.py)."""
 
 SMALL_SHAPES = (
     (3, 12, Topology(replicas=16, groups=4, nodes=2, gpus=8)),
@@ -50,8 +50,7 @@ def check_other_shapes(
     for other in others:
         _check_balance(worker, bench, other, other.topology, split, least, rng)
     caller = Caller(worker, workload.topology, f"{workload.name} as int64", rng)
-    first, following = workload.pairs(split)[0]
-    caller.call(caller.prepare(workload.windows[first], workload.windows[following]), dtype="int64")
+    caller.call(caller.draw(workload, workload.pairs(split)[0]), dtype="int64")
 
 
 def _check_balance(
@@ -70,8 +69,7 @@ def _check_balance(
     pairs = workload.pairs(split)
     for count in (CALLS, MORE_CALLS):
         while len(candidate) < count:
-            now, following = pairs[len(candidate) % len(pairs)]
-            inputs = caller.prepare(workload.windows[now], workload.windows[following])
+            inputs = caller.draw(workload, pairs[len(candidate) % len(pairs)])
             call = caller.call(inputs)
             candidate.append(measure(call.placement, inputs, topology.gpus))
             reference.append(bench.call_reference(inputs, topology).balance)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from eplb_evolve import machine
 from eplb_evolve.errors import CandidateFailure, UsageError
 from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.block import Block, run_block
 from eplb_evolve.evaluation.calls import Caller
 from eplb_evolve.evaluation.challenge import Incumbent, challenge
-from eplb_evolve.evaluation.checks import check_other_shapes
+from eplb_evolve.evaluation.checks import MORE_CALLS, check_other_shapes
 from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, Infeasible
 from eplb_evolve.evaluation.replay import repeat_here, repeat_in_twin
 from eplb_evolve.evaluation.result import Evaluation
@@ -24,7 +25,7 @@ from eplb_evolve.evaluation.task import Task
 from eplb_evolve.evaluation.timing import Estimate, pessimistic_ratio
 from eplb_evolve.sandbox import Worker
 
-MAX_SOURCE_BYTES = 200_000
+MAX_SOURCE_BYTES = 64_000
 HOPELESS = 2.0
 """A search stops timing a candidate once its ratio is this many times the best one's, or its balance is far off."""
 
@@ -97,8 +98,7 @@ class _Run:
     def first_call(self) -> None:
         """Untimed: compilers run here."""
         workload, caller = self._task.workload, self._caller(", first call")
-        now, following = workload.pairs(self._task.split)[0]
-        caller.call(caller.prepare(workload.windows[now], workload.windows[following]))
+        caller.call(caller.draw(workload, workload.pairs(self._task.split)[0]))
 
     def check_other_shapes(self) -> None:
         task = self._task
@@ -113,8 +113,8 @@ class _Run:
 
         def done(block: Block) -> bool:
             nonlocal raced
-            raced = len(block.candidate) in (plan.triage_pairs, plan.pairs_slow) and _hopeless(block, task, incumbent)
-            return raced or enough(block, plan)
+            raced = len(block.candidate) >= plan.triage_pairs and _hopeless(block, task, incumbent)
+            return raced or (enough(block, plan) and not _doubtful(block, task))
 
         block = run_block(self._caller(), task, bench, self._rng, done)
         timing = estimate_block(block, plan)
@@ -167,13 +167,16 @@ def read_program(program: Path) -> bytes:
 
 
 def _hopeless(block: Block, task: Task, incumbent: Incumbent | None) -> bool:
-    """Whether a search needs no more calls: far from balanced, or much slower than the best and surely (un)balanced."""
+    """Whether a search needs no more calls: far from balanced, or much slower than the best and its balance clear."""
     if incumbent is None:
         return False
-    margin = block.judge(task).margin
-    doubtful = FAR_FROM_BALANCED <= margin < 1 and len(block.candidate) < task.settings.timing.pairs_slow
     slow = pessimistic_ratio(block.seconds("candidate"), block.seconds("reference")) > HOPELESS * incumbent.ratio
-    return margin < FAR_FROM_BALANCED or (bool(slow) and not doubtful)
+    return block.judge(task).margin < FAR_FROM_BALANCED or (bool(slow) and not _doubtful(block, task))
+
+
+def _doubtful(block: Block, task: Task) -> bool:
+    """Whether the balance falls short by so little, on so few calls, that it may be by chance."""
+    return FAR_FROM_BALANCED <= block.judge(task).margin < 1 and len(block.candidate) < MORE_CALLS
 
 
 def _conclude(result: Evaluation, block: Block, timing: Estimate, task: Task, raced: bool) -> Evaluation:
@@ -190,6 +193,7 @@ def _conclude(result: Evaluation, block: Block, timing: Estimate, task: Task, ra
         time_ms_high=timing.time_ms_high,
         time_p99_ms=timing.time_p99_ms,
         at_bound=timing.at_bound,
+        clocks=machine.clocks(task.settings.device),
         ratio_to_reference=timing.ratio,
         ratio_low=timing.ratio_low,
         ratio_high=timing.ratio_high,

@@ -16,7 +16,7 @@ from eplb_evolve.evaluation.calls import CandidateCall, warm
 from eplb_evolve.placement import Topology
 from eplb_evolve.sandbox import Limits, Worker, Zygote
 
-REPEATED = 2
+REPEATED = 3
 TWIN_SHARE = 1 / 3
 
 

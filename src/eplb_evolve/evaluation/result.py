@@ -22,6 +22,7 @@ class Evaluation:
         samples: timed pairs of candidate and reference that count
         undisturbed: timed pairs in which nothing waited for a processor
         at_bound: the time is shorter than the clock can tell; time_ms and ratio_to_reference are upper bounds
+        clocks: SM and memory clock of the GPU just after the timed calls, such as `1980/2619 MHz`; empty on a CPU
         raced: whether the search stopped timing early because this program was clearly worse than its best
         replayed: whether another process gave the same phy2log, bit for bit
         sandbox_level: what kept the program in, see eplb doctor
@@ -58,6 +59,7 @@ class Evaluation:
     samples: int = 0
     undisturbed: int = 0
     at_bound: bool = False
+    clocks: str = ""
     raced: bool = False
     replayed: bool = False
     wall_s: float = 0.0

@@ -12,21 +12,25 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eplb_evolve import machine
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
 from eplb_evolve.placement import Ints, Topology
 from eplb_evolve.sandbox import kernel
 from eplb_evolve.sandbox.files import remove_tree
-from eplb_evolve.sandbox.levels import Level
+from eplb_evolve.sandbox.levels import STRONGEST_ON_GPU, Level
 from eplb_evolve.sandbox.limits import Limits
+from eplb_evolve.sandbox.probe import weaker
 from eplb_evolve.sandbox.protocol import INPUT_BYTES, MESSAGE_BYTES
 from eplb_evolve.sandbox.scrub import scrub
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
+"""A cold disk gives a CUDA build of torch, gigabytes of it, slowly."""
+
 BACKSTOP_SECONDS = 15.0
 """Beyond a call's own limit, which the timekeeper enforces."""
 
@@ -56,19 +60,21 @@ class Zygote:
     workers another process id than those of other zygotes, even where each is alone in its pid namespace.
     """
 
+    command: ClassVar[tuple[str, ...]] = (sys.executable, "-m", "eplb_evolve.sandbox.zygote")
+
     def __init__(self, highest: Level = "full", device: str = "cpu", twin: bool = False) -> None:
         self.twin = twin
         self.folder = os.path.realpath(tempfile.mkdtemp(prefix="eplb-sandbox-"))
         Path(self.folder).chmod(0o711)  # workers, which are other users, reach their own folder below it
         self.device = device
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        module = "eplb_evolve.sandbox.zygote"
+        highest = highest if device == "cpu" else weaker(highest, STRONGEST_ON_GPU)
         with theirs:
             arguments = [str(theirs.fileno()), str(os.getpid()), self.folder, highest]
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [*self.command, *arguments],
                 pass_fds=[theirs.fileno()],
-                env=_clean_environment(),
+                env=_clean_environment(device),
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
                 cwd="/",
@@ -172,6 +178,10 @@ class Worker:
         CandidateFailure for a crash, an exception, a timeout, a process left running, or outputs that are not three
         plain int64 tensors.
         """
+        limit = self._limits.call_s if self._called else self._limits.first_call_s
+        self._called = True
+        if self._zygote.device != "cpu":
+            self._request({"flush": True}, limit, cpus)
         call: dict[str, Any] = {
             "shape": weight.shape,
             "dtype": weight.dtype.name,
@@ -179,12 +189,13 @@ class Worker:
             "old": self._write_inputs(weight, old_phy2log),
             "most_bytes": len(self._outputs),
         }
-        limit = self._limits.call_s if self._called else self._limits.first_call_s
-        self._called = True
-        with contextlib.suppress(OSError):  # a dead timekeeper has said why, or says nothing: _receive knows
-            self._control.send(json.dumps({"call": call, "limit": limit, "cpus": cpus}).encode())
-        answer = self._receive("call", limit)
+        answer = self._request({"call": call}, limit, cpus)
         return CallResult(answer["seconds"], answer["waited"], *self._read_outputs(answer["shapes"]))
+
+    def _request(self, message: dict[str, Any], limit: float, cpus: list[int] | None) -> dict[str, Any]:
+        with contextlib.suppress(OSError):  # a dead timekeeper has said why, or says nothing: _receive knows
+            self._control.send(json.dumps(message | {"limit": limit, "cpus": cpus}).encode())
+        return self._receive("call", limit)
 
     def _write_inputs(self, weight: NDArray[Any], old_phy2log: Ints | None) -> dict[str, Any] | None:
         data = np.ascontiguousarray(weight).tobytes()
@@ -213,6 +224,8 @@ class Worker:
         message: dict[str, Any] = json.loads(data) if data else {"failed": f"{stage}: the candidate's process is gone"}
         if "broken" in message:
             raise EnvironmentProblem(f"the sandbox failed: {message['broken']}")
+        if "unavailable" in message:
+            raise EnvironmentProblem(message["unavailable"])
         if "failed" in message:
             raise CandidateFailure(scrub(message["failed"], self._workdir))
         return message
@@ -248,9 +261,16 @@ def _shared(name: str, size: int, sealed: bool) -> tuple[int, mmap.mmap]:
     return descriptor, mapping
 
 
-def _clean_environment() -> dict[str, str]:
-    """Nothing of ours but what Python and the compilers need: no API key, no path of a run."""
-    keep = ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+def _clean_environment(device: str) -> dict[str, str]:
+    """Nothing of ours but what Python and the compilers need: no API key, no path of a run.
+
+    Of all GPUs only the one that is locked and named in results is to be seen, and none on a CPU.
+    """
+    keep = ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "CUDA_HOME")
     clean = {name: os.environ[name] for name in keep if name in os.environ}
+    if path := os.environ.get("PYTHONPATH"):  # the zygote starts in another folder
+        clean["PYTHONPATH"] = os.pathsep.join(os.path.abspath(place) for place in path.split(os.pathsep) if place)
+    clean["CUDA_VISIBLE_DEVICES"] = machine.gpu_index() if device != "cpu" else ""
+    clean["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # nvidia-smi's
     one_thread = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return clean | dict.fromkeys(one_thread, "1") | {"PYTHONDONTWRITEBYTECODE": "1"}

@@ -22,8 +22,17 @@ SYSTEM = (
 )  # fmt: skip
 """What compilers and libraries read besides Python's own folders. No home, no /tmp, no project."""
 
-CUDA = ("/proc/driver/nvidia", "/sys/bus/pci", "/sys/module/nvidia", "/sys/devices")
-CUDA_DEVICES = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", *(f"/dev/nvidia{i}" for i in range(16)))
+CUDA = (
+    "/proc/driver/nvidia", "/proc/driver/nvidia-uvm", "/proc/driver/nvidia-caps", "/proc/devices", "/proc/modules",
+    "/sys/bus/pci", "/sys/module", "/sys/devices", "/sys/class", "/etc/nvidia",
+)  # fmt: skip
+"""What the driver reads when it starts."""
+
+CUDA_DEVICES = (
+    "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia-caps",
+    *(f"/dev/nvidia{i}" for i in range(16)),
+)  # fmt: skip
+"""What it opens for writing. The nodes must exist: its set-uid helper that makes them has no effect in a sandbox."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +73,13 @@ class Confinement:
         if self.level == "rlimits":
             return
         kernel.forbid_new_privileges()
-        read = [*SYSTEM, *user.interpreter_folders(), os.path.realpath("/proc/self"), *(CUDA if cuda else ())]
-        landlock.restrict(read, [self.workdir, "/dev/null", *(CUDA_DEVICES if cuda else ())])
+        ourselves = os.path.realpath("/proc/self")
+        read = [*SYSTEM, *user.interpreter_folders(), ourselves]
+        write = [self.workdir, "/dev/null"]
+        if cuda:
+            read += CUDA
+            write += [*CUDA_DEVICES, f"{ourselves}/task"]  # the driver names its threads there, or does not start
+        landlock.restrict(read, write)
         kernel.drop_capabilities()
         seccomp.restrict()
 

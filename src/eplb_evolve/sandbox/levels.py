@@ -13,6 +13,10 @@ MEANING: dict[Level, str] = {
     "rlimits": "resource limits and a process group only: run no program that you would not run yourself",
 }
 
+STRONGEST_ON_GPU: Level = "no-userns"
+"""CUDA's driver names its threads through /proc/self/task, and does not start where it cannot. In a pid namespace
+without a /proc of its own the threads have other numbers than that folder says."""
+
 
 def at_least(level: Level, wanted: Level) -> bool:
     """Whether `level` is as strong as `wanted`."""

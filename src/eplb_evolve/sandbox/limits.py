@@ -20,7 +20,8 @@ class Limits:
     Attributes:
         first_call_s: seconds for its import, and again for its first call (compilers need time)
         call_s: seconds for any later call
-        memory_mb: address space of its process, and resident memory of all its processes together, MiB
+        memory_mb: address space of its process, and resident memory of all its processes together, MiB; on a GPU
+            the latter, and what torch takes of the GPU's memory
         output_mb: largest output of a call, MiB
         file_mb: largest file it may write, MiB (precompiled headers of torch take 300)
         disk_mb: all its files together, MiB

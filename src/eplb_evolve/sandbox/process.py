@@ -54,13 +54,13 @@ def alive(pid: int) -> bool:
     return False
 
 
-def resident_bytes(pids: Iterable[int]) -> int:
-    """Resident memory that these processes do not share with the zygote's files, bytes."""
+def resident_bytes(pids: Iterable[int], count_shared: bool = False) -> int:
+    """Resident memory of these processes, bytes; without pages of files and devices unless `count_shared`."""
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError, ValueError, IndexError):
             _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
-            total += (int(resident) - int(shared)) * PAGE
+            total += (int(resident) - (0 if count_shared else int(shared))) * PAGE
     return total
 
 

@@ -4,8 +4,10 @@ Control messages are JSON, one per packet of a SEQPACKET socket; arrays travel i
 
     harness -> zygote      {"spawn": {...}} + 4 descriptors -> {"pid": timekeeper}
                            {"end": pid}                     -> {"ended": pid}
-    harness -> timekeeper  {"call": {...}, "limit": s, "cpus": [..] or null}
-    timekeeper -> harness  {"ready": {"parameters": n}}, {"seconds": s, "waited": s, "shapes": [..]}, {"failed": "why"}
+    harness -> timekeeper  {"call": {...}, "limit": s, "cpus": [..] or null}; before it, on a GPU, and before the input
+                           is written, {"flush": true, "limit": s, "cpus": ...}
+    timekeeper -> harness  {"ready": {"parameters": n}}, {"seconds": s, "waited": s, "shapes": [..]}, {"flushed": true},
+                           {"failed": "why"}, {"unavailable": "why"}, {"broken": "traceback"}
     timekeeper -> worker   {"nonce": n} (import), {"nonce": n, "flush": true}, {"nonce": n, "call": {...}}
     worker -> timekeeper   {"nonce": n, ...}, or {"error": {"stage": s, "text": t}}
 

@@ -5,7 +5,8 @@ import re
 import sys
 from pathlib import Path
 
-_CONTROL = re.compile(r"[^\n\t\x20-\x7e\u00a0-\uffff]")
+_CONTROL = re.compile(r"[^\n\t\x20-\x7e\u00a0-\ud7ff\ue000-\uffff]|[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""What is no visible character of the basic plane: controls, lone surrogates, marks that turn or hide text."""
 
 
 def scrub(text: str, workdir: str) -> str:

@@ -20,15 +20,20 @@ import traceback
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
 from eplb_evolve.sandbox import kernel, process, protocol, worker
 from eplb_evolve.sandbox.confinement import Confinement
 from eplb_evolve.sandbox.limits import Limits
 from eplb_evolve.sandbox.watch import Watch, trim_log
 
 TICK_MS = 100
+FREE_FLUSH_S = 0.01
+"""A flush of a GPU's cache takes less than a millisecond; what it takes beyond this is charged to the next call."""
+
 FREEZE_SECONDS = 2.0
 MOST_DIMENSIONS = 4
+MOST_WORDS = 2000
+"""Characters of an error message, which may be the candidate's own."""
 
 
 def run(descriptors: list[int], program: str, confinement: Confinement, limits: Limits) -> None:
@@ -40,11 +45,16 @@ def run(descriptors: list[int], program: str, confinement: Confinement, limits: 
         parameters = keeper.start(program, inputs)
         protocol.send(control, {"ready": {"parameters": parameters}})
         while keeper.wait_for(control) and (request := protocol.receive(control)):
-            answer = keeper.call(request["call"], request["limit"], request["cpus"])
-            protocol.send(control, answer)
+            if "flush" in request:
+                keeper.flush(request["limit"], request["cpus"])
+                protocol.send(control, {"flushed": True})
+            else:
+                protocol.send(control, keeper.call(request["call"], request["limit"], request["cpus"]))
     except CandidateFailure as failure:
         keeper.end()
         _tell(control, {"failed": str(failure)})
+    except EnvironmentProblem as problem:
+        _tell(control, {"unavailable": str(problem)})
     except Exception:  # the process boundary: a fault of the sandbox, not of the candidate
         _tell(control, {"broken": traceback.format_exc(limit=-3)})
     finally:
@@ -67,6 +77,7 @@ class Timekeeper:
         self._processors = sorted(os.sched_getaffinity(0))
         self._pid = 0
         self._first = 0
+        self._owed = 0.0
 
     def start(self, program: str, inputs: int) -> int:
         """Confine, fork, import the program; its number of parameters. The worker is frozen afterwards."""
@@ -87,7 +98,8 @@ class Timekeeper:
         theirs.close()
         os.close(inputs)
         kernel.set_dumpable(False)  # a worker of the same user must not reach into this process
-        self._watch = Watch(self._pid, self._confinement.workdir, self._limits)
+        pinned = self._confinement.device == "cuda"
+        self._watch = Watch(self._pid, self._confinement.workdir, self._limits, count_shared=pinned)
         self._poll = select.poll()
         self._poll.register(self._channel, select.POLLIN)
         self._gone = os.pidfd_open(self._pid)
@@ -102,6 +114,8 @@ class Timekeeper:
     def _await_confinement(self) -> None:
         """Until the worker has confined itself nothing untrusted runs, and a failure is the sandbox's own."""
         confined = protocol.receive(self._channel)
+        if confined is not None and "unavailable" in confined:
+            raise EnvironmentProblem(confined["unavailable"])
         if confined is None or confined["confined"]:
             raise OSError(f"a worker could not be confined: {confined}")
         self._freeze("import")
@@ -115,17 +129,22 @@ class Timekeeper:
             raise self._death("call")
         return True
 
+    def flush(self, limit: float, cpus: list[int] | None) -> None:
+        """Empty the device's caches. The next call's input must not be there yet: the worker runs, and is not timed."""
+        self._hold(cpus or self._processors)
+        _, seconds = self._exchange({"flush": True}, "call", limit)
+        self._owed = max(0.0, seconds - FREE_FLUSH_S)
+
     def call(self, call: dict[str, Any], limit: float, cpus: list[int] | None) -> dict[str, Any]:
         """One call; `cpus` are the processors it may use, None for all."""
         self._hold(cpus or self._processors)
-        if self._confinement.device != "cpu":
-            self._exchange({"flush": True}, "call", limit)
         waited = process.waited_ns(self._pid)
         answer, seconds = self._exchange({"call": call}, "call", limit, copy=self._confinement.device != "cpu")
         waited = process.waited_ns(self._pid) - waited
         self._check_held(cpus or self._processors)
         shapes = answer["copied"] if "copied" in answer else self._copy_outputs(answer)
         trim_log(self._log)
+        seconds, self._owed = seconds + self._owed, 0.0
         return {"seconds": seconds, "waited": waited / 1e9, "shapes": shapes}
 
     def _exchange(
@@ -270,7 +289,7 @@ def _parse(data: bytes, nonce: str, stage: str) -> dict[str, Any]:
     try:
         answer = json.loads(data)
         if "error" in answer:
-            raise CandidateFailure(f"{answer['error']['stage']}: {answer['error']['text']}")
+            raise CandidateFailure(f"{stage}: {str(answer['error']['text'])[:MOST_WORDS]}")
         if answer["nonce"] == nonce:
             return dict(answer)
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError):

@@ -13,15 +13,18 @@ LOG_KEPT, LOG_ROOM = 4096, 1 << 20
 
 
 class Watch:
-    """Looks at one worker and everything that descends from it."""
+    """Looks at one worker and everything that descends from it.
 
-    def __init__(self, pid: int, workdir: str, limits: Limits) -> None:
-        self._pid, self._workdir, self._limits = pid, workdir, limits
+    count_shared: count resident pages of files and devices as well: memory pinned for a GPU is among them.
+    """
+
+    def __init__(self, pid: int, workdir: str, limits: Limits, count_shared: bool = False) -> None:
+        self._pid, self._workdir, self._limits, self._count_shared = pid, workdir, limits, count_shared
 
     def complaint(self) -> str | None:
         """Why the candidate has to be stopped now, None if it may go on."""
         family = [self._pid, *process.descendants(self._pid)]
-        if process.resident_bytes(family) > self._limits.memory_mb << 20:
+        if process.resident_bytes(family, self._count_shared) > self._limits.memory_mb << 20:
             return f"used more than {self._limits.memory_mb} MiB of memory"
         files, size = self._disk()
         if size + _unlinked_bytes(family) > self._limits.disk_mb << 20:

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from eplb_evolve.errors import EnvironmentProblem
 from eplb_evolve.sandbox import devices, protocol
 from eplb_evolve.sandbox.confinement import Confinement
 from eplb_evolve.sandbox.limits import Limits
@@ -32,6 +33,7 @@ CACHES = (
     "TORCHINDUCTOR_CACHE_DIR",
     "TORCH_EXTENSIONS_DIR",
     "TRITON_CACHE_DIR",
+    "CUDA_CACHE_PATH",
 )
 
 
@@ -41,6 +43,9 @@ def run(
     """Confine this process, load the candidate, then answer calls until the timekeeper closes the channel."""
     try:
         inputs, device = _prepare(channel, inputs_fd, log, confinement, limits)
+    except EnvironmentProblem as problem:
+        protocol.send(channel, {"unavailable": str(problem)})
+        os._exit(1)
     except Exception:  # the process boundary; nothing untrusted has run yet
         protocol.send(channel, {"confined": traceback.format_exc(limit=-3)})
         os._exit(1)
@@ -80,7 +85,7 @@ def _prepare(
     inputs = mmap.mmap(inputs_fd, protocol.INPUT_BYTES, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
     os.close(inputs_fd)
     confinement.enter_worker(limits)
-    device = devices.open_device(confinement.device)
+    device = devices.open_device(confinement.device, limits.memory_mb)
     _forget_the_harness()
     return inputs, device
 
@@ -163,10 +168,10 @@ def _call(
         arguments.append(device.put(stored.clone().view(old["shape"])))
     result = rebalance(*arguments)
     device.synchronize()
-    return [device.get(tensor) for tensor in _checked(result, call["most_bytes"])]
+    return [device.get(tensor) for tensor in _checked(result, call["most_bytes"], device)]
 
 
-def _checked(result: object, most_bytes: int) -> list[Any]:
+def _checked(result: object, most_bytes: int, device: devices.Device) -> list[Any]:
     """The result's three plain int64 tensors, or an exception that says what they are instead."""
     import torch
 
@@ -175,9 +180,10 @@ def _checked(result: object, most_bytes: int) -> list[Any]:
     for name, tensor in zip(OUTPUT_NAMES, result, strict=True):
         if type(tensor) is not torch.Tensor:
             raise TypeError(f"{name} must be a plain torch.Tensor, not {_kind(tensor)}")
-        place = tensor.device.type
-        if tensor.dtype != torch.int64 or tensor.layout != torch.strided or place not in ("cpu", "cuda"):
-            raise TypeError(f"{name} must be a dense int64 tensor on the CPU, not {tensor.dtype} on {tensor.device}")
+        known = tensor.device.type in device.names
+        if tensor.dtype != torch.int64 or tensor.layout != torch.strided or not known:
+            places = " or ".join({"cpu": "the CPU", "cuda": "the GPU"}[place] for place in device.names)
+            raise TypeError(f"{name} must be a dense int64 tensor on {places}, not {tensor.dtype} on {tensor.device}")
         if tensor.numel() * 8 > most_bytes:
             raise ValueError(f"{name} of shape {list(tensor.shape)} is larger than the {most_bytes >> 20} MiB allowed")
     return list(result)

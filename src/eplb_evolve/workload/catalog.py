@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.placement import Topology
@@ -35,18 +36,26 @@ def load(name: str, folder: Path, topology: Topology | None = None) -> Workload:
     UsageError for an unknown name, a wrong card, missing or changed data, or a topology that does not fit.
     """
     card = read_card(name, folder)
-    return Workload(card, topology or card.topology, build(card, folder).astype(np.float64))
+    origin = _origin(card, folder)
+    recorded = read_counts(folder / f"{origin.name}.npz", origin.sha256, origin.shape)
+    windows, placed = _build(card, origin, sum_windows(recorded, origin.interval_steps))
+    return Workload(card, topology or card.topology, windows.astype(np.float64), recorded, placed)
 
 
 def build(card: Card, folder: Path) -> Counts:
     """Windows [windows, layers, experts], summed from the recorded counts, or composed of its source's."""
     origin = _origin(card, folder)
-    recorded = sum_windows(
-        read_counts(folder / f"{origin.name}.npz", origin.sha256, origin.shape), origin.interval_steps
-    )
+    recorded = read_counts(folder / f"{origin.name}.npz", origin.sha256, origin.shape)
+    return _build(card, origin, sum_windows(recorded, origin.interval_steps))[0]
+
+
+def _build(card: Card, origin: Card, recorded: Counts) -> tuple[Counts, NDArray[np.int64] | None]:
+    """The windows, and which recorded expert each composed one is; checked against the card of a composite."""
     if card.composition is None:
-        return recorded
-    composed = composition.compose(recorded, origin.split.windows("search"), card.shape[1], card.composition)
+        return recorded, None
+    search_load = recorded[list(origin.split.windows("search"))].sum(axis=0, dtype=np.float64)
+    placed = composition.layout(search_load, card.shape[1], card.composition)
+    composed = composition.compose(recorded, placed)
     if composed.shape[2] != card.shape[2]:
         raise UsageError(f"{card.name}.toml: the rule makes {composed.shape[2]} experts, shape says {card.shape[2]}")
     found = composition.digest(composed)
@@ -55,7 +64,7 @@ def build(card: Card, folder: Path) -> Counts:
             f"{card.name}.toml: the built windows are not those of the card: expected sha256 {card.sha256}, "
             f"found {found}; mend the rule, or put the new sha256 into the card if the change is meant"
         )
-    return composed
+    return composed, placed
 
 
 def _origin(card: Card, folder: Path) -> Card:

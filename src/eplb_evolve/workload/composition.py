@@ -43,12 +43,11 @@ def layout(search_load: NDArray[np.float64], layers: int, rule: Composition) -> 
     return np.stack(rows)
 
 
-def compose(recorded: Counts, search: tuple[int, ...], layers: int, rule: Composition) -> Counts:
+def compose(recorded: Counts, placed: NDArray[np.int64]) -> Counts:
     """Composed windows [windows, layers, side_by_side * E] from recorded ones [windows, recorded layers, E].
 
-    `search` lists the windows of the source's search split, the only ones that the layout may depend on.
+    `placed` is the layout; it may depend on the windows of the source's search split only.
     """
-    placed = layout(recorded[list(search)].sum(axis=0, dtype=np.float64), layers, rule)
     return np.ascontiguousarray(recorded.reshape(len(recorded), -1)[:, placed])
 
 
