@@ -126,6 +126,7 @@ class _Run:
             return judged
         if incumbent is not None:
             outcome = challenge(self._caller(), incumbent, task, bench, self._rng)
+            result = dataclasses.replace(result, first_look_ratio=timing.ratio)
             judged = _conclude(result, outcome.block, outcome.timing, task, raced)
             if not outcome.won or not judged.feasible:
                 return judged

@@ -20,6 +20,7 @@ class Evaluation:
         balancedness_sglang: SGLang's figure (mean over layers of mean / max) on the next window
         transfers: share of slots whose expert was not on that GPU before, 0..1
         samples: timed pairs of candidate and reference that count
+        first_look_ratio: ratio_to_reference before the second look, beside the incumbent, that counts instead
         undisturbed: timed pairs in which nothing waited for a processor
         at_bound: the time is shorter than the clock can tell; time_ms and ratio_to_reference are upper bounds
         clocks: SM and memory clock of the GPU just after the timed calls, such as `1980/2619 MHz`; empty on a CPU
@@ -58,6 +59,7 @@ class Evaluation:
     transfers: float | None = None
     samples: int = 0
     undisturbed: int = 0
+    first_look_ratio: float | None = None
     at_bound: bool = False
     clocks: str = ""
     raced: bool = False

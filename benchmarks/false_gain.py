@@ -1,0 +1,65 @@
+"""What a search of equal programs claims to have gained.
+
+    python benchmarks/false_gain.py [PROGRAM] [--evaluations 200]
+
+Evaluates one program that many times as a search would, each time as if it were a new one: beside the best so far,
+with a second look at whatever seems better. There is nothing to gain, so the best figure's distance from the truth, the
+median of all first looks, is a false claim. The peer is the best first look, which a search without the second look
+would have believed.
+"""
+
+import argparse
+import datetime
+import statistics
+from contextlib import closing
+from pathlib import Path
+
+from eplb_evolve import config, machine, reference
+from eplb_evolve.evaluation.bench import open_bench
+from eplb_evolve.evaluation.challenge import Incumbent
+from eplb_evolve.evaluation.pipeline import evaluate
+from eplb_evolve.evaluation.task import build_task
+from eplb_evolve.paths import CONFIG_NAME, project_root
+
+
+def main() -> None:
+    """Evaluate, keep the best, compare with the truth."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program", type=Path, nargs="?", default=Path(reference.__file__))
+    parser.add_argument("--evaluations", type=int, default=200)
+    arguments = parser.parse_args()
+    section = config.read_eplb(project_root() / CONFIG_NAME)
+    task = build_task(project_root() / "workloads", section.workload, section.checks, section.settings())
+    print(f"{arguments.program.name} on {task.workload.name}, {arguments.evaluations} evaluations of the same program")
+    print(f"{machine.describe()}; {datetime.date.today()}")
+    incumbent: Incumbent | None = None
+    first_looks, looked_twice, changes, walls = [], 0, 0, []
+    with closing(open_bench(task.settings)) as bench:
+        for _ in range(arguments.evaluations):
+            run = evaluate(arguments.program, task, bench, incumbent)
+            if not run.feasible or run.ratio_to_reference is None:
+                raise SystemExit(f"{arguments.program}: {run.reason}")
+            looked_twice += run.first_look_ratio is not None
+            first_looks.append(run.first_look_ratio or run.ratio_to_reference)
+            walls.append(run.wall_s - (run.first_call_ms or 0) / 1e3)
+            if incumbent is None or run.ratio_to_reference < incumbent.ratio:
+                changes += incumbent is not None
+                incumbent = Incumbent(arguments.program, run.ratio_to_reference)
+    assert incumbent is not None
+    truth = statistics.median(first_looks)
+    print(f"median first look (the truth)       {truth:.4f} x ref")
+    print(
+        f"best first look                     {min(first_looks):.4f}, a false gain of {gain(truth, min(first_looks))}"
+    )
+    print(f"best figure after the second look   {incumbent.ratio:.4f}, a false gain of {gain(truth, incumbent.ratio)}")
+    print(f"{looked_twice} second looks, {changes} changes of the best program")
+    print(f"median wall beyond import and first call: {statistics.median(walls):.2f} s")
+
+
+def gain(truth: float, claimed: float) -> str:
+    """How much faster a claimed ratio is than the true one."""
+    return f"{truth / claimed - 1:.1%}"
+
+
+if __name__ == "__main__":
+    main()
