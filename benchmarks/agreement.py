@@ -54,12 +54,12 @@ def main() -> None:
             run = evaluate(arguments.program, task, bench)
             if not run.feasible:
                 raise SystemExit(f"{arguments.program}: {run.reason}")
-            beyond = run.wall_s - run.first_call_ms / 1e3
+            beyond = run.wall_beyond_compilers_s
             print(
                 f"{repeat:<4d}{run.time_ms:8.3f}{run.ratio_to_reference:8.4f}{run.samples:7d}{run.undisturbed:7d}{beyond:26.2f}"
             )
             runs.append(run)
-    walls = [run.wall_s - run.first_call_ms / 1e3 for run in runs]
+    walls = [run.wall_beyond_compilers_s for run in runs]
     print(f"median wall beyond import and first call: {statistics.median(walls):.2f} s, longest {max(walls):.2f} s")
     print(f"SD of ratio_to_reference: {spread([run.ratio_to_reference for run in runs]):.1%} of its mean")
     print(f"SD of the absolute median time: {spread([run.time_ms for run in runs]):.1%} of its mean")

@@ -41,7 +41,7 @@ def main() -> None:
                 raise SystemExit(f"{arguments.program}: {run.reason}")
             looked_twice += run.first_look_ratio is not None
             first_looks.append(run.first_look_ratio or run.ratio_to_reference)
-            walls.append(run.wall_s - (run.first_call_ms or 0) / 1e3)
+            walls.append(run.wall_beyond_compilers_s)
             if incumbent is None or run.ratio_to_reference < incumbent.ratio:
                 changes += incumbent is not None
                 incumbent = Incumbent(arguments.program, run.ratio_to_reference)

@@ -129,12 +129,12 @@ def _check_log2phy(phy2log: Ints, log2phy: Ints, logcnt: Ints, replicas: int) ->
             f"layer {layer}: log2phy has room for {width} replicas, but expert {expert} has {logcnt[layer, expert]}"
         )
     used = np.arange(width) < logcnt[:, :, None]
-    if (log2phy[~used] != -1).any():
+    if not np.array_equal(log2phy != -1, used) and (log2phy[~used] != -1).any():
         layer, expert, _ = np.argwhere(~used & (log2phy != -1))[0]
         raise CandidateFailure(
             f"layer {layer}: log2phy of expert {expert} must be -1 after its first {logcnt[layer, expert]} entries"
         )
-    layer_of, expert_of, _ = np.nonzero(used)
+    layer_of, expert_of = np.divmod(np.repeat(np.arange(logcnt.size), logcnt.ravel()), logcnt.shape[1])
     slots = log2phy[used]
     outside = (slots < 0) | (slots >= replicas)
     if outside.any():

@@ -131,8 +131,9 @@ class _Run:
             if not outcome.won or not judged.feasible:
                 return judged
             block = outcome.block
-        repeat_in_twin(
-            bench.twin_zygote,
+        twin_zygote = bench.twin_zygote
+        twin_start_s = repeat_in_twin(
+            twin_zygote,
             self._program,
             task.settings.limits,
             block.candidate,
@@ -142,7 +143,7 @@ class _Run:
         if incumbent is not None:
             bench.keep_incumbent(self._program, self.worker)
             self._kept = True
-        return dataclasses.replace(judged, replayed=True)
+        return dataclasses.replace(judged, replayed=True, twin_start_s=twin_start_s)
 
 
 def failed(program: Path, source: bytes, task: Task, bench: Bench | None, reason: str) -> Evaluation:

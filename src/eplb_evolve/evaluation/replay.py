@@ -5,6 +5,7 @@ example, or answer at random. So calls are repeated afterwards, untimed: a few i
 counts for more than a search's scrap, a third of them in a twin, another process that has seen synthetic input only.
 """
 
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -33,12 +34,18 @@ def repeat_in_twin(
     calls: Sequence[CandidateCall],
     topology: Topology,
     rng: np.random.Generator,
-) -> None:
-    """Repeat a random third of the calls, in random order, in a process of another zygote."""
+) -> float:
+    """Repeat a random third of the calls, in random order, in a process of another zygote.
+
+    Returns the seconds that the twin took for import and first call. Raises CandidateFailure for another answer.
+    """
+    start = time.monotonic()
     with closing(zygote.spawn(program, limits)) as twin:
         warm(twin, calls[0].inputs.weight.shape, topology, rng)
+        started = time.monotonic() - start
         for index in rng.permutation(len(calls))[: max(1, round(len(calls) * TWIN_SHARE))]:
             _repeat(twin, calls[index], topology, "in another process")
+    return started
 
 
 def _repeat(worker: Worker, call: CandidateCall, topology: Topology, where: str) -> None:

@@ -26,6 +26,7 @@ class Evaluation:
         clocks: SM and memory clock of the GPU just after the timed calls, such as `1980/2619 MHz`; empty on a CPU
         raced: whether the search stopped timing early because this program was clearly worse than its best
         replayed: whether another process gave the same phy2log, bit for bit
+        twin_start_s: seconds that this other process took for import and first call
         sandbox_level: what kept the program in, see eplb doctor
         wall_s: seconds that the whole evaluation took
         log: the end of what the program printed
@@ -64,8 +65,14 @@ class Evaluation:
     clocks: str = ""
     raced: bool = False
     replayed: bool = False
+    twin_start_s: float = 0.0
     wall_s: float = 0.0
     log: str = ""
+
+    @property
+    def wall_beyond_compilers_s(self) -> float:
+        """Seconds of the evaluation without the imports and first calls of the program and of its twin."""
+        return self.wall_s - (self.first_call_ms or 0.0) / 1e3 - self.twin_start_s
 
     def at(self, program: str) -> "Evaluation":
         """The same evaluation, of the same program found at another path."""

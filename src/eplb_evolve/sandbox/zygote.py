@@ -27,6 +27,7 @@ PATIENCE_MS = 5000
 def main(control_fd: int, parent: int, folder: str, highest: Level) -> None:
     """Serve until the parent process or its end of the socket is gone, then kill all workers and remove their files."""
     kernel.become_subreaper()
+    kernel.keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the harness, which ends us in order
     control = socket.socket(fileno=control_fd)
     findings = probe.probe(folder)
