@@ -89,7 +89,7 @@ def test_the_group_rule_is_checked_where_it_applies(program, task, bench):
 
 def test_a_result_that_turns_wrong_later_is_found_out(program, task, bench):
     """Every timed output is verified, not only the first."""
-    body = f"global calls\ncalls += 1\na, b, c = {CALL}\nif calls > 9:\n    c[0, 0] += 1\nreturn a, b, c"
+    body = f"global calls\ncalls += 1\na, b, c = {CALL}\nif calls > 7:\n    c[0, 0] += 1\nreturn a, b, c"
     result = evaluate(program(wrapping=body), task, bench)
     assert not result.valid
     assert "logcnt of expert 0" in result.reason
