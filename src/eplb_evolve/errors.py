@@ -27,7 +27,18 @@ class EnvironmentProblem(EplbError):
 
 
 class CandidateFailure(Exception):
-    """A candidate broke the contract, crashed or ran out of a limit. The message says what and where."""
+    """A candidate broke the contract, crashed or ran out of a limit. The message says what and where.
+
+    `public` is the message without the candidate's own words, which may hold the data that it was given.
+    """
+
+    def __init__(self, reason: str, public: str | None = None) -> None:
+        super().__init__(reason)
+        self.public = reason if public is None else public
+
+    def at(self, place: str) -> "CandidateFailure":
+        """The same failure, on the workload called `place`."""
+        return CandidateFailure(f"{self} (on {place})", f"{self.public} (on {place})")
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -135,3 +135,22 @@ def test_measurements_are_kept_until_the_text_changes(program, task, bench, tmp_
 def test_no_speedup_against_an_edited_seed(program, task, bench, tmp_path):
     edited = program(wrapping=f"return {CALL}")
     assert measured.seed_ratio(edited, task, bench, tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        "raise ValueError(weight[0].tolist())",
+        "raise type(f'leak {weight[0].tolist()}', (Exception,), {})()",
+        "rename = (lambda: 1 / 0).__code__.replace(co_name='w_' + str(int(weight.sum())))\nexec(rename)",
+        "print(weight[0].tolist(), flush=True)\nraise SystemExit(str(weight[0, 0].item()))",
+    ],
+)
+def test_of_holdout_windows_nothing_is_passed_on(program, task, bench, leak):
+    """A search's own windows may be talked about: the program was given them."""
+    hidden = dataclasses.replace(task, split="holdout")
+    file = program(wrapping=f"{leak}\nreturn {CALL}")
+    result = evaluate(file, hidden, bench)
+    assert result.reason == "call: the program raised an exception (on gptoss20b-phased, first call)"
+    assert result.log == ""
+    assert evaluate(file, task, bench).reason != result.reason

@@ -21,7 +21,7 @@ def block(times, reference=0.005, waited=()):
         waits = [*waits, *[0.0] * (len(seconds) - len(waits))]
         return [SimpleNamespace(seconds=s, waited=w) for s, w in zip(seconds, waits, strict=True)]
 
-    return Block(NULL, candidate=calls(times, waited), reference=calls([reference] * len(times), ()))
+    return Block(NULL, candidate=calls(times, ()), reference=calls([reference] * len(times), waited))
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,11 @@ def test_all_pairs_count_where_nearly_all_were_disturbed():
 def test_a_short_wait_is_no_disturbance():
     assert block([0.002] * 3, waited=[1e-4] * 3).quiet().all()
     assert not block([0.002] * 3, waited=[1e-3] * 3).quiet().any()
-    assert block([0.2] * 3, waited=[5e-3] * 3).quiet().all()
+    assert block([0.2] * 3, reference=0.2, waited=[5e-3] * 3).quiet().all()
+
+
+def test_a_candidates_own_waiting_does_not_choose_the_pairs():
+    rows = block([0.002] * 3)
+    for call in rows.candidate:
+        call.waited = 1.0
+    assert rows.quiet().all()

@@ -167,7 +167,7 @@ def test_memory_is_watched_where_addresses_are_not_bounded(stand_in, program):
 
 def test_pages_of_files_count_where_pinned_memory_would_be_among_them():
     mine = [os.getpid()]
-    assert process.resident_bytes(mine, count_shared=True) > process.resident_bytes(mine) + (10 << 20)
+    assert process.resident_bytes(mine, count_files=True) > process.resident_bytes(mine) + (10 << 20)
 
 
 def test_no_private_process_ids_on_a_gpu(stand_in):

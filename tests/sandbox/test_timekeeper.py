@@ -124,7 +124,7 @@ ANSWER += "    except OSError: continue\n    s.send(json.dumps({}).encode())\n"
     "forged",
     [
         "{'nonce': 'guess', 'outputs': []}",
-        "{'outputs': [['a', 1, [1]]] * 3}",
+        "{'outputs': [[1, [1]]] * 3}",
         "{}",
         "[]",
         "'x' * 5000",
@@ -141,24 +141,25 @@ def test_an_answer_of_the_programs_own_making_is_refused(zygote, program, forged
 @pytest.mark.parametrize(
     ("outputs", "reason"),
     [
-        ([["a", 0, [1]]] * 3, None),
-        ([["a", 0, [1]]] * 2, "does not send"),
-        ([["a", -1, [1]]] * 3, "does not send"),
-        ([["a", 0, [-1]]] * 3, "does not send"),
-        ([["a", 0, [1] * 5]] * 3, "does not send"),
-        ([["a", 0, [10**30]]] * 3, "does not send"),
-        ([["a", "x", [1]]] * 3, "does not send"),
-        ([["a", 0, 7]] * 3, "does not send"),
+        ([[0, [1]]] * 3, None),
+        ([[0, [1]]] * 2, "does not send"),
+        ([[-1, [1]]] * 3, "does not send"),
+        ([[0, [-1]]] * 3, "does not send"),
+        ([[0, [1] * 5]] * 3, "does not send"),
+        ([[0, [10**30]]] * 3, "does not send"),
+        ([[0, [0, 2**39, 2**39, 2**39]]] * 3, "larger than"),
+        ([["x", [1]]] * 3, "does not send"),
+        ([[0, 7]] * 3, "does not send"),
         (None, "does not send"),
     ],
 )
 def test_claimed_outputs_are_looked_at_closely(outputs, reason):
     answer = json.loads(json.dumps({"outputs": outputs}))
     if reason is None:
-        assert len(timekeeper._claimed_outputs(answer)) == 3
+        assert len(timekeeper._claimed_outputs(answer, 1 << 20)) == 3
     else:
         with pytest.raises(CandidateFailure, match=reason):
-            timekeeper._claimed_outputs(answer)
+            timekeeper._claimed_outputs(answer, 1 << 20)
 
 
 def test_memory_that_is_not_there_cannot_be_an_output(zygote, program):
@@ -211,3 +212,37 @@ def test_a_forged_error_is_cut(zygote, program):
     with closing(zygote.spawn(program(wrapping=body), QUICK)) as worker, pytest.raises(CandidateFailure) as failure:
         worker.call(LOADS, TOPOLOGY)
     assert str(failure.value) == "call: " + "\u00e9" * 2000
+
+
+ZOMBIE_LEADER = """
+import ctypes, os, threading, time
+if os.fork() == 0:
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    ctypes.CDLL(None).syscall(60, 0)  # ends this thread only
+time.sleep(0.2)
+"""
+
+
+def test_a_child_whose_first_thread_has_ended_still_counts(zygote, program):
+    with pytest.raises(CandidateFailure, match="left 1 processes running"):
+        zygote.spawn(program(ZOMBIE_LEADER + "def rebalance_experts(a, b, c, d, e): pass"), QUICK)
+
+
+def test_a_zombie_of_any_name_is_no_process_left(zygote, program):
+    odd = "import ctypes, os, time\nif os.fork() == 0:\n"
+    odd += "    ctypes.CDLL(None).prctl(15, b'\\xff) R (\\n', 0, 0, 0)\n    os._exit(0)\ntime.sleep(0.2)\n"
+    with closing(zygote.spawn(program(wrapping=odd + f"return {CALL}"), QUICK)) as worker:
+        worker.call(LOADS, TOPOLOGY)
+
+
+def test_shared_memory_counts(zygote, program):
+    body = (
+        "import mmap, time\nkeep = mmap.mmap(-1, 900 << 20)\nfor at in range(0, len(keep), 4096):\n    keep[at] = 1\n"
+    )
+    limits = Limits(first_call_s=6.0, memory_mb=2000)
+    forked = f"import os\nfor _ in range(3):\n    if os.fork() == 0:\n{indent(indent(body))}        time.sleep(9)\n"
+    with (
+        closing(zygote.spawn(program(wrapping=forked + "import time\ntime.sleep(5)"), limits)) as worker,
+        pytest.raises(CandidateFailure, match="more than 2000 MiB of memory"),
+    ):
+        worker.call(LOADS, TOPOLOGY)

@@ -27,7 +27,7 @@ def doctor(config: options.ConfigFile = None) -> None:
         findings = probe(os.path.realpath(folder))
     level = strongest(findings)
     console.print(f"sandbox level: {level}", style="bold", highlight=False, soft_wrap=True)
-    console.print(f"  {MEANING[level]}", highlight=False, soft_wrap=True)
+    console.print(f"  {MEANING[level]}", highlight=False)
     for finding in findings:
         _show(console, finding)
     console.print(f"machine: {machine.describe()}", highlight=False, soft_wrap=True)

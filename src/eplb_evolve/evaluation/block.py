@@ -1,6 +1,6 @@
 """A block of timed calls: candidate and reference, side by side on the same inputs, in random order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,20 +40,18 @@ class Block:
         return np.array([call.seconds for call in getattr(self, who)])
 
     def quiet(self) -> NDArray[np.bool_]:
-        """Which rows had a processor whenever they wanted one."""
-        rows: NDArray[np.bool_] = _quiet(self.candidate) & _quiet(self.reference)
-        return rows & _quiet(self.rival) if self.rival else rows
+        """Which rows had a processor whenever the reference wanted one.
+
+        Only its waiting counts, which no candidate has in hand: one whose own threads wait for each other on chosen
+        inputs would choose the pairs that count.
+        """
+        waited = np.array([call.waited for call in self.reference])
+        rows: NDArray[np.bool_] = waited <= np.maximum(WAIT_FLOOR_S, WAIT_SHARE * self.seconds("reference"))
+        return rows
 
     def judge(self, task: Task) -> Verdict:
         """The hard constraint on these calls."""
         return judge(self.balance, [call.balance for call in self.reference], task.settings.thresholds)
-
-
-def _quiet(calls: Sequence[CandidateCall | ReferenceCall]) -> NDArray[np.bool_]:
-    waited = np.array([call.waited for call in calls])
-    seconds = np.array([call.seconds for call in calls])
-    rows: NDArray[np.bool_] = waited <= np.maximum(WAIT_FLOOR_S, WAIT_SHARE * seconds)
-    return rows
 
 
 class RivalFailed(Exception):

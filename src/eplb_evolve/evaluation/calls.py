@@ -64,7 +64,7 @@ class Caller:
             answer = self._worker.call(inputs.weight.astype(dtype), self._topology, old, cpus)
             placement = verify(answer.phy2log, answer.log2phy, answer.logcnt, inputs.weight.shape, self._topology)
         except CandidateFailure as failure:
-            raise CandidateFailure(f"{failure} (on {self._where})") from None
+            raise failure.at(self._where) from None
         self._in_force = inputs.to_workload_order(placement.phy2log)
         moved = transfers(before, self._in_force, self._topology.gpus, experts)
         return CandidateCall(inputs, old, answer.seconds, answer.waited, placement, moved)

@@ -1,9 +1,7 @@
 """The evaluation of one program on one workload, top to bottom."""
 
-import builtins
 import dataclasses
 import hashlib
-import re
 import time
 from pathlib import Path
 
@@ -29,11 +27,6 @@ MAX_SOURCE_BYTES = 64_000
 HOPELESS = 2.0
 """A search stops timing a candidate once its ratio is this many times the best one's, or its balance is far off."""
 
-OWN_WORDS = re.compile(
-    r"^(?P<stage>import|call): (?P<kind>\w+): .*?(?P<line> \(line \d+, in \w+\))?(?P<where> \(on [^()]*\))?$", re.DOTALL
-)
-"""A reason that quotes an exception of the candidate."""
-
 
 def evaluate(program: Path, task: Task, bench: Bench, incumbent: Incumbent | None = None) -> Evaluation:
     """Judge one program: import, first call, checks on other shapes, timed calls, balance, replay, score.
@@ -44,6 +37,7 @@ def evaluate(program: Path, task: Task, bench: Bench, incumbent: Incumbent | Non
     """
     started = time.monotonic()
     source = read_program(program)
+    hidden = task.split != "search"  # a program can print, or raise, windows that a search must not see
     result = failed(program, source, task, bench, "")
     run: _Run | None = None
     try:
@@ -58,24 +52,12 @@ def evaluate(program: Path, task: Task, bench: Bench, incumbent: Incumbent | Non
         score = combined_score(False, 0.0, failure.margin)
         result = dataclasses.replace(result, valid=True, reason=str(failure), combined_score=score)
     except CandidateFailure as failure:
-        result = dataclasses.replace(result, reason=str(failure))
+        result = dataclasses.replace(result, reason=failure.public if hidden else str(failure))
     finally:
         if run is not None:
-            result = dataclasses.replace(result, log=run.worker.log_tail())
+            result = dataclasses.replace(result, log="" if hidden else run.worker.log_tail())
             run.close()
-    return dataclasses.replace(_without_hidden_data(result), wall_s=time.monotonic() - started)
-
-
-def _without_hidden_data(result: Evaluation) -> Evaluation:
-    """A program can print, or raise, what it was given; of windows that a search must not see, nothing is passed on."""
-    if result.split == "search":
-        return result
-    return dataclasses.replace(result, log="", reason=OWN_WORDS.sub(_kind_only, result.reason))
-
-
-def _kind_only(found: re.Match[str]) -> str:
-    kind = found["kind"] if hasattr(builtins, found["kind"]) else "an exception"
-    return f"{found['stage']}: {kind}{found['line'] or ''}{found['where'] or ''}"
+    return dataclasses.replace(result, wall_s=time.monotonic() - started)
 
 
 class _Run:

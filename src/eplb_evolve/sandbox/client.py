@@ -221,13 +221,16 @@ class Worker:
         data = b""
         with contextlib.suppress(OSError):
             data = self._control.recv(MESSAGE_BYTES)
-        message: dict[str, Any] = json.loads(data) if data else {"failed": f"{stage}: the candidate's process is gone"}
+        message: dict[str, Any] = {"failed": f"{stage}: the candidate's process is gone"}
+        with contextlib.suppress(ValueError):  # nothing, or cut off
+            message = json.loads(data)
         if "broken" in message:
             raise EnvironmentProblem(f"the sandbox failed: {message['broken']}")
         if "unavailable" in message:
             raise EnvironmentProblem(message["unavailable"])
         if "failed" in message:
-            raise CandidateFailure(scrub(message["failed"], self._workdir))
+            reason = scrub(message["failed"], self._workdir)
+            raise CandidateFailure(reason, message.get("public", reason))
         return message
 
     def log_tail(self) -> str:

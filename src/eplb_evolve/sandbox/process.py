@@ -9,8 +9,6 @@ from pathlib import Path
 
 from eplb_evolve.sandbox import kernel
 
-PAGE = os.sysconf("SC_PAGE_SIZE")
-
 
 def die_with_parent(expected_parent: int) -> None:
     """Have the kernel kill this process when its parent thread ends; exit at once if it already has.
@@ -47,21 +45,24 @@ def descendants(pid: int) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process exists and is not a zombie."""
-    with contextlib.suppress(OSError, IndexError):
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state not in "ZX"
+    """Whether any thread of a process can still run: the first one may be a zombie while others live on."""
+    for thread in threads(pid):
+        with contextlib.suppress(OSError, IndexError):
+            state = Path(f"/proc/{pid}/task/{thread}/stat").read_bytes().rpartition(b")")[2].split()[0]
+            if state not in (b"Z", b"X"):
+                return True
     return False
 
 
-def resident_bytes(pids: Iterable[int], count_shared: bool = False) -> int:
-    """Resident memory of these processes, bytes; without pages of files and devices unless `count_shared`."""
-    total = 0
+def resident_bytes(pids: Iterable[int], count_files: bool = False) -> int:
+    """Resident memory of these processes, bytes: their own and shared; pages of files and devices if `count_files`."""
+    wanted = (b"RssAnon:", b"RssShmem:", b"RssFile:") if count_files else (b"RssAnon:", b"RssShmem:")
+    kilobytes = 0
     for pid in pids:
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
-            total += (int(resident) - (0 if count_shared else int(shared))) * PAGE
-    return total
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{pid}/status").read_bytes().splitlines()
+            kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith(wanted))
+    return kilobytes << 10
 
 
 def waited_ns(pid: int) -> int:

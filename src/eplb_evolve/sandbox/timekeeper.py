@@ -52,7 +52,7 @@ def run(descriptors: list[int], program: str, confinement: Confinement, limits: 
                 protocol.send(control, keeper.call(request["call"], request["limit"], request["cpus"]))
     except CandidateFailure as failure:
         keeper.end()
-        _tell(control, {"failed": str(failure)})
+        _tell(control, {"failed": str(failure), "public": failure.public})
     except EnvironmentProblem as problem:
         _tell(control, {"unavailable": str(problem)})
     except Exception:  # the process boundary: a fault of the sandbox, not of the candidate
@@ -99,7 +99,7 @@ class Timekeeper:
         os.close(inputs)
         kernel.set_dumpable(False)  # a worker of the same user must not reach into this process
         pinned = self._confinement.device == "cuda"
-        self._watch = Watch(self._pid, self._confinement.workdir, self._limits, count_shared=pinned)
+        self._watch = Watch(self._pid, self._confinement.workdir, self._limits, count_files=pinned)
         self._poll = select.poll()
         self._poll.register(self._channel, select.POLLIN)
         self._gone = os.pidfd_open(self._pid)
@@ -164,6 +164,7 @@ class Timekeeper:
         data = self._wait(stage, limit)
         self._freeze(stage)
         stop = time.perf_counter_ns()
+        self._check_alone(stage)  # before anything else: what runs on now could still change the answer
         answer = _parse(data, nonce, stage)
         if copy:
             answer["copied"] = self._copy_outputs(answer)
@@ -197,14 +198,17 @@ class Timekeeper:
                 return
         raise self._death(stage)
 
-    def _check_nothing_else(self, stage: str) -> None:
-        """One answer per message, and no process left that could work on while the worker is frozen."""
-        if self._poll_channel():
-            raise CandidateFailure(f"{stage}: the candidate's process answered more than once")
+    def _check_alone(self, stage: str) -> None:
+        """No process is left that could work on while the worker is frozen."""
         others = {child for pid in (self._pid, self._first, os.getpid()) for child in process.children(pid)}
         others -= {self._pid, self._first}
         if count := sum(process.alive(pid) for pid in others):
             raise CandidateFailure(f"{stage}: left {count} processes running; all must have ended when a call ends")
+
+    def _check_nothing_else(self, stage: str) -> None:
+        """One answer per message, and no limit overstepped."""
+        if self._poll_channel():
+            raise CandidateFailure(f"{stage}: the candidate's process answered more than once")
         if complaint := self._watch.complaint():
             raise CandidateFailure(f"{stage}: {complaint}")
 
@@ -230,7 +234,7 @@ class Timekeeper:
     def _copy_outputs(self, answer: dict[str, Any]) -> list[list[int]]:
         """Lay the three arrays, which lie anywhere in the frozen worker, end to end in the output mapping."""
         offset, shapes = 0, []
-        for name, address, shape in _claimed_outputs(answer):
+        for name, address, shape in _claimed_outputs(answer, len(self._outputs)):
             size = math.prod(shape) * 8
             if offset + size > len(self._outputs):
                 raise CandidateFailure(
@@ -289,7 +293,8 @@ def _parse(data: bytes, nonce: str, stage: str) -> dict[str, Any]:
     try:
         answer = json.loads(data)
         if "error" in answer:
-            raise CandidateFailure(f"{stage}: {str(answer['error']['text'])[:MOST_WORDS]}")
+            words = str(answer["error"]["text"])[:MOST_WORDS]
+            raise CandidateFailure(f"{stage}: {words}", f"{stage}: the program raised an exception")
         if answer["nonce"] == nonce:
             return dict(answer)
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
@@ -297,18 +302,20 @@ def _parse(data: bytes, nonce: str, stage: str) -> dict[str, Any]:
     raise CandidateFailure(f"{stage}: the candidate's process sent an answer that its worker does not send")
 
 
-def _claimed_outputs(answer: dict[str, Any]) -> list[tuple[str, int, list[int]]]:
+def _claimed_outputs(answer: dict[str, Any], most_bytes: int) -> list[tuple[str, int, list[int]]]:
     """(name, address, shape) of each output, checked to be three small lists of plausible whole numbers."""
     try:
-        claims = [
-            (str(name), int(address), [int(size) for size in shape]) for name, address, shape in answer["outputs"]
-        ]
-    except (ValueError, TypeError, KeyError, OverflowError):
+        claims = [(int(address), list(map(int, shape))) for address, shape in answer["outputs"]]
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         claims = []
     plausible = all(
         0 <= address < 1 << 64 and len(shape) <= MOST_DIMENSIONS and all(0 <= size < 1 << 40 for size in shape)
-        for _, address, shape in claims
+        for address, shape in claims
     )
     if len(claims) != len(worker.OUTPUT_NAMES) or not plausible:
         raise CandidateFailure("call: the candidate's process sent an answer that its worker does not send")
-    return claims
+    named = [(name, *claim) for name, claim in zip(worker.OUTPUT_NAMES, claims, strict=True)]
+    for name, _, shape in named:
+        if math.prod(max(size, 1) for size in shape) * 8 > most_bytes:
+            raise CandidateFailure(f"call: {name} of shape {shape} is larger than the {most_bytes >> 20} MiB allowed")
+    return named

@@ -15,16 +15,16 @@ LOG_KEPT, LOG_ROOM = 4096, 1 << 20
 class Watch:
     """Looks at one worker and everything that descends from it.
 
-    count_shared: count resident pages of files and devices as well: memory pinned for a GPU is among them.
+    count_files: count resident pages of files and devices as well: memory pinned for a GPU is among them.
     """
 
-    def __init__(self, pid: int, workdir: str, limits: Limits, count_shared: bool = False) -> None:
-        self._pid, self._workdir, self._limits, self._count_shared = pid, workdir, limits, count_shared
+    def __init__(self, pid: int, workdir: str, limits: Limits, count_files: bool = False) -> None:
+        self._pid, self._workdir, self._limits, self._count_files = pid, workdir, limits, count_files
 
     def complaint(self) -> str | None:
         """Why the candidate has to be stopped now, None if it may go on."""
         family = [self._pid, *process.descendants(self._pid)]
-        if process.resident_bytes(family, self._count_shared) > self._limits.memory_mb << 20:
+        if process.resident_bytes(family, self._count_files) > self._limits.memory_mb << 20:
             return f"used more than {self._limits.memory_mb} MiB of memory"
         files, size = self._disk()
         if size + _unlinked_bytes(family) > self._limits.disk_mb << 20:
@@ -42,7 +42,8 @@ class Watch:
                 with os.scandir(folders.pop()) as entries:
                     for entry in entries:
                         files += 1
-                        size += entry.stat(follow_symlinks=False).st_blocks * 512
+                        with contextlib.suppress(FileNotFoundError):
+                            size += entry.stat(follow_symlinks=False).st_blocks * 512
                         if entry.is_dir(follow_symlinks=False):
                             folders.append(entry.path)
             except FileNotFoundError:  # removed while we looked
