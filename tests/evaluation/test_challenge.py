@@ -34,6 +34,16 @@ def test_a_faster_program_wins_and_is_replayed(two_programs, careful, bench):
     assert result.ratio_to_reference < before.ratio_to_reference
 
 
+def test_a_winner_gains_what_it_gained_beside_the_incumbent(two_programs, careful, bench):
+    """The incumbent's stored figure is ten times too bad, so the winner's is too: the gain is what was measured."""
+    fast, slow = two_programs
+    true = evaluate(fast, careful, bench).ratio_to_reference
+    stored = 10 * evaluate(slow, careful, bench).ratio_to_reference
+    result = evaluate(fast, careful, bench, Incumbent(slow, stored))
+    assert result.replayed
+    assert 3 * true < result.ratio_to_reference < stored
+
+
 def test_an_equal_program_gets_no_better_figure_than_the_incumbent(two_programs, careful, bench):
     """The stored figure of the incumbent is given as 20 % too bad, so that a first look must seem better."""
     fast, _ = two_programs

@@ -9,7 +9,7 @@ import pytest
 
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.placement import Topology
-from eplb_evolve.sandbox import Limits, Zygote, timekeeper
+from eplb_evolve.sandbox import Limits, Zygote, answers
 
 LOADS = np.arange(12, dtype=np.float32).reshape(2, 6)
 TOPOLOGY = Topology(8, 1, 1, 4)
@@ -156,10 +156,10 @@ def test_an_answer_of_the_programs_own_making_is_refused(zygote, program, forged
 def test_claimed_outputs_are_looked_at_closely(outputs, reason):
     answer = json.loads(json.dumps({"outputs": outputs}))
     if reason is None:
-        assert len(timekeeper._claimed_outputs(answer, 1 << 20)) == 3
+        assert len(answers.claimed_outputs(answer, 1 << 20)) == 3
     else:
         with pytest.raises(CandidateFailure, match=reason):
-            timekeeper._claimed_outputs(answer, 1 << 20)
+            answers.claimed_outputs(answer, 1 << 20)
 
 
 def test_memory_that_is_not_there_cannot_be_an_output(zygote, program):

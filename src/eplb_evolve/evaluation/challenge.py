@@ -17,7 +17,7 @@ from eplb_evolve.evaluation.block import Block, RivalFailed, run_block
 from eplb_evolve.evaluation.calls import Caller, warm
 from eplb_evolve.evaluation.sampling import enough, estimate_block, rows_that_count
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.evaluation.timing import Estimate, ratio_interval
+from eplb_evolve.evaluation.timing import Estimate, pessimistic_ratio, ratio_interval
 
 CONFIDENCE = 0.99
 
@@ -55,10 +55,23 @@ def challenge(candidate: Caller, incumbent: Incumbent, task: Task, bench: Bench,
         bench.drop_incumbent()
         block = run_block(candidate, task, bench, rng, done)
     timing = estimate_block(block, plan)
-    won = _faster_beyond_doubt(block, task) if block.rival else timing.ratio_high < incumbent.ratio
-    if not won:
-        least = max(timing.ratio, incumbent.ratio)
-        timing = dataclasses.replace(timing, ratio=least, ratio_high=max(timing.ratio_high, least))
+    if not block.rival:
+        won = timing.ratio_high < incumbent.ratio
+        return _outcome(won, timing, 0.0 if won else incumbent.ratio, block)
+    rows = rows_that_count(block, plan)
+    net, net_rival = (block.null.net(block.seconds(who)[rows]) for who in ("candidate", "rival"))
+    _, high = ratio_interval(net, net_rival, CONFIDENCE)
+    won, gain = high < 1, float(pessimistic_ratio(net, net_rival))
+    return _outcome(won, timing, incumbent.ratio * (gain if won else max(gain, 1.0)), block)
+
+
+def _outcome(won: bool, timing: Estimate, bound: float, block: Block) -> Outcome:
+    """The figure is no better than `bound`: for a winner the incumbent's own times the gain beside it, else its own.
+
+    Where the machine was in another state than when the incumbent was measured, the gain is the surer figure.
+    """
+    least = max(timing.ratio, bound)
+    timing = dataclasses.replace(timing, ratio=least, ratio_high=max(timing.ratio_high, least))
     return Outcome(won, timing, block)
 
 
@@ -72,10 +85,3 @@ def _rival(incumbent: Incumbent, task: Task, bench: Bench, rng: np.random.Genera
     except (CandidateFailure, OSError) as failure:
         raise RivalFailed(str(failure)) from failure
     return Caller(worker, workload.topology, workload.name, rng)
-
-
-def _faster_beyond_doubt(block: Block, task: Task) -> bool:
-    rows = rows_that_count(block, task.settings.timing)
-    net, net_rival = (block.null.net(block.seconds(who)[rows]) for who in ("candidate", "rival"))
-    _, high = ratio_interval(net, net_rival, CONFIDENCE)
-    return high < 1

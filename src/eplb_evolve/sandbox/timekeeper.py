@@ -7,7 +7,6 @@ process. Nothing that the worker says is believed beyond that.
 
 import contextlib
 import ctypes
-import json
 import math
 import mmap
 import os
@@ -21,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
-from eplb_evolve.sandbox import kernel, process, protocol, worker
+from eplb_evolve.sandbox import answers, kernel, process, protocol, worker
 from eplb_evolve.sandbox.confinement import Confinement
 from eplb_evolve.sandbox.limits import Limits
 from eplb_evolve.sandbox.watch import Watch, trim_log
@@ -31,9 +30,6 @@ FREE_FLUSH_S = 0.01
 """A flush of a GPU's cache takes less than a millisecond; what it takes beyond this is charged to the next call."""
 
 FREEZE_SECONDS = 2.0
-MOST_DIMENSIONS = 4
-MOST_WORDS = 2000
-"""Characters of an error message, which may be the candidate's own."""
 
 
 def run(descriptors: list[int], program: str, confinement: Confinement, limits: Limits) -> None:
@@ -165,7 +161,7 @@ class Timekeeper:
         self._freeze(stage)
         stop = time.perf_counter_ns()
         self._check_alone(stage)  # before anything else: what runs on now could still change the answer
-        answer = _parse(data, nonce, stage)
+        answer = answers.parse(data, nonce, stage)
         if copy:
             answer["copied"] = self._copy_outputs(answer)
             stop = time.perf_counter_ns()
@@ -234,7 +230,7 @@ class Timekeeper:
     def _copy_outputs(self, answer: dict[str, Any]) -> list[list[int]]:
         """Lay the three arrays, which lie anywhere in the frozen worker, end to end in the output mapping."""
         offset, shapes = 0, []
-        for name, address, shape in _claimed_outputs(answer, len(self._outputs)):
+        for name, address, shape in answers.claimed_outputs(answer, len(self._outputs)):
             size = math.prod(shape) * 8
             if offset + size > len(self._outputs):
                 raise CandidateFailure(
@@ -286,36 +282,3 @@ def _fork_first_process() -> int:
         while True:
             signal.pause()
     return pid
-
-
-def _parse(data: bytes, nonce: str, stage: str) -> dict[str, Any]:
-    """The worker's answer, which may be anything: the candidate can write to the worker's socket."""
-    try:
-        answer = json.loads(data)
-        if "error" in answer:
-            words = str(answer["error"]["text"])[:MOST_WORDS]
-            raise CandidateFailure(f"{stage}: {words}", f"{stage}: the program raised an exception")
-        if answer["nonce"] == nonce:
-            return dict(answer)
-    except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
-        pass
-    raise CandidateFailure(f"{stage}: the candidate's process sent an answer that its worker does not send")
-
-
-def _claimed_outputs(answer: dict[str, Any], most_bytes: int) -> list[tuple[str, int, list[int]]]:
-    """(name, address, shape) of each output, checked to be three small lists of plausible whole numbers."""
-    try:
-        claims = [(int(address), list(map(int, shape))) for address, shape in answer["outputs"]]
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        claims = []
-    plausible = all(
-        0 <= address < 1 << 64 and len(shape) <= MOST_DIMENSIONS and all(0 <= size < 1 << 40 for size in shape)
-        for address, shape in claims
-    )
-    if len(claims) != len(worker.OUTPUT_NAMES) or not plausible:
-        raise CandidateFailure("call: the candidate's process sent an answer that its worker does not send")
-    named = [(name, *claim) for name, claim in zip(worker.OUTPUT_NAMES, claims, strict=True)]
-    for name, _, shape in named:
-        if math.prod(max(size, 1) for size in shape) * 8 > most_bytes:
-            raise CandidateFailure(f"call: {name} of shape {shape} is larger than the {most_bytes >> 20} MiB allowed")
-    return named
