@@ -113,6 +113,28 @@ def test_the_whole_tree_dies_with_any_of_its_parts(program, tmp_path, level, vic
         owner.kill()
 
 
+@pytest.mark.parametrize("victim", ["owner", "timekeeper"])
+def test_a_twin_and_the_first_process_of_its_namespace_die_too(program, tmp_path, victim):
+    """Which ends last of its namespace: whoever waits for it alone waits for ever."""
+    script = tmp_path / "owner.py"
+    script.write_text(OWNER.replace("Zygote(sys.argv[2])", "Zygote(sys.argv[2], twin=True)"))
+    command = [sys.executable, str(script), str(program(wrapping=f"return {CALL}")), "full"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout.readline() == "ready\n"
+        zygote = psutil.Process(owner.pid).children()[0]
+        timekeeper = zygote.children()[0]
+        doomed = [timekeeper, *timekeeper.children()]
+        assert len(doomed) == 3
+        if victim == "owner":
+            doomed.append(zygote)
+        os.kill(owner.pid if victim == "owner" else timekeeper.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while (left := [process for process in doomed if lives(process)]) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert left == []
+        owner.kill()
+
+
 def test_a_dead_zygote_is_an_environment_problem(program):
     with closing(Zygote()) as zygote:
         os.kill(zygote.pid, signal.SIGKILL)

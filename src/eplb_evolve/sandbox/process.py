@@ -98,7 +98,8 @@ def reap(pid: int) -> int:
 def kill_strays(keep: set[int], patience_s: float = 5.0) -> None:
     """Kill and reap every child of this process that is not in `keep`, until no more of them turn up.
 
-    A killed stray's own children come to us in turn (see kernel.become_subreaper), hence the loop.
+    A killed stray's own children come to us in turn (see kernel.become_subreaper), hence the loop. None is waited for
+    alone: the first process of a pid namespace ends only when the others of it have been reaped, by us perhaps.
     """
     deadline = time.monotonic() + patience_s
     while (strays := set(children(os.getpid())) - keep) and time.monotonic() < deadline:
@@ -107,7 +108,8 @@ def kill_strays(keep: set[int], patience_s: float = 5.0) -> None:
                 os.kill(pid, signal.SIGKILL)
         for pid in strays:
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.0005)
 
 
 def describe_exit(status: int) -> str:
