@@ -19,7 +19,8 @@ from proposer.test_prompt import ask
 
 from eplb_evolve.errors import EnvironmentProblem
 from eplb_evolve.proposer import lifecycle
-from eplb_evolve.proposer.server import Proposer, Server
+from eplb_evolve.proposer.embedded import EmbeddedModel
+from eplb_evolve.proposer.server import Server
 
 START = """
 import sys, time, os, subprocess
@@ -38,7 +39,7 @@ time.sleep(60)
 @pytest.fixture
 def served(tmp_path):
     log = tmp_path / "log.jsonl"
-    server = Server(0, Proposer(11, log))
+    server = Server(0, EmbeddedModel(11, log))
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}", log

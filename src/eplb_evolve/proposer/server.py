@@ -3,21 +3,17 @@
 import argparse
 import ctypes
 import errno
-import hashlib
 import json
 import os
 import signal
 import sys
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from .engine import NothingToPropose, Proposal, propose
+from .embedded import CannotAnswer, EmbeddedModel
 from .lifecycle import NAME
-from .program import UnreadableProgram
-from .prompt import UnknownPrompt, read_prompt, write_answer
 
 DEFAULT_PORT = 18765
 _EXIT_ENVIRONMENT = 3
@@ -29,59 +25,12 @@ class BadRequest(ValueError):
     """The request is not a chat request that can be answered; the message says why in one sentence."""
 
 
-class Proposer:
-    """Answers chat requests one after the other, and never proposes the same program twice if it can help it."""
-
-    def __init__(self, seed: int, log_path: Path | None = None) -> None:
-        self.seed = seed
-        self.count = 0
-        self._known: set[str] = set()
-        self._log_path = log_path
-        self._lock = threading.Lock()
-
-    def answer(self, request: object) -> dict[str, Any]:
-        """The chat completion for a request."""
-        if not isinstance(request, dict):
-            raise BadRequest("the request is not a JSON object")
-        try:
-            prompt = read_prompt(_user_text(request))
-            with self._lock:
-                started = time.perf_counter()
-                seed = self._next_seed(prompt.program, request.get("seed"))
-                failed = prompt.fitness is not None and prompt.fitness <= 0
-                proposal = propose(prompt.program, prompt.inspirations, seed, failed=failed, known=self._known)
-                self._known.add(proposal.fingerprint)
-                self._log(seed, proposal, time.perf_counter() - started)
-            text = write_answer(prompt, proposal.source, proposal.note)
-        except (UnknownPrompt, UnreadableProgram, NothingToPropose) as error:
-            raise BadRequest(str(error)) from None
-        return _completion(str(request.get("model", "embedded")), text)
-
-    def _next_seed(self, program: str, requested: object) -> int:
-        self.count += 1
-        origin = json.dumps([self.seed, requested, self.count, program])
-        return int.from_bytes(hashlib.sha256(origin.encode()).digest()[:8], "big")
-
-    def _log(self, seed: int, proposal: Proposal, seconds: float) -> None:
-        if self._log_path is None:
-            return
-        line = {
-            "counter": self.count,
-            "seed": seed,
-            "operators": "+".join(proposal.operators),
-            "tier": proposal.tier,
-            "milliseconds": round(seconds * 1000, 1),
-        }
-        with self._log_path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
-
-
 class Server(ThreadingHTTPServer):
     """Listens on the loopback interface only."""
 
     daemon_threads = True
 
-    def __init__(self, port: int, proposer: Proposer) -> None:
+    def __init__(self, port: int, proposer: EmbeddedModel) -> None:
         self.proposer = proposer
         super().__init__(("127.0.0.1", port), _Handler)
 
@@ -111,11 +60,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(404, f"there is nothing at {self.path}")
             return
         try:
-            self._send(200, self.server.proposer.answer(json.loads(body)))
-        except BadRequest as error:
+            self._send(200, self._answer(json.loads(body)))
+        except (BadRequest, CannotAnswer) as error:
             self._fail(400, str(error))
         except ValueError:
             self._fail(400, "the request's body is not JSON")
+
+    def _answer(self, request: object) -> dict[str, Any]:
+        if not isinstance(request, dict):
+            raise BadRequest("the request is not a JSON object")
+        text = self.server.proposer.answer(_user_text(request), request.get("seed"))
+        return _completion(str(request.get("model", "embedded")), text)
 
     def log_message(self, format: str, *args: object) -> None:
         """Silence: each proposal has its line in the log."""
@@ -143,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.parent is not None and not _die_with(options.parent):
         return _EXIT_ENVIRONMENT
     try:
-        server = Server(options.port, Proposer(options.seed, options.log))
+        server = Server(options.port, EmbeddedModel(options.seed, options.log))
     except OSError as error:
         reason = "is already in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
         print(f"port {options.port} on 127.0.0.1 {reason}", file=sys.stderr)
