@@ -85,8 +85,8 @@ def test_a_prompt_is_answered_in_the_form_of_the_openai_api(served):
 
 
 def test_two_servers_with_one_seed_propose_the_same_and_none_twice():
-    first, second = Proposer(1), Proposer(1)
-    answers = [[p.answer(chat(ask(ALL["assignment"])))["choices"] for _ in range(6)] for p in (first, second)]
+    first, second = EmbeddedModel(1), EmbeddedModel(1)
+    answers = [[model.answer(ask(ALL["assignment"])) for _ in range(6)] for model in (first, second)]
     assert answers[0] == answers[1]
     assert len({json.dumps(choices) for choices in answers[0]}) == 6
 
