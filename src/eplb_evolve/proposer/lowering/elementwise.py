@@ -63,9 +63,14 @@ class ElementwiseLowering(RowLowering):
         operand = _Operand(self.held(lowered), kind.axes, kind.element == "float")
         operands.append(operand)
         own = places[len(places) - operand.axes :]
-        # an axis of length one stands for all places along it
-        parts = [f"{at} if {operand.name}.shape[{axis}] > 1 else 0" for axis, at in enumerate(own)]
+        parts = [f"{at} * {self._step(operand.name, axis)}" for axis, at in enumerate(own)]
         return expression(f"{operand.name}[{', '.join(parts)}]")
+
+    def _step(self, name: str, axis: int) -> str:
+        """A variable that is 0 for an axis of length one, which stands for all places along it, and 1 for others."""
+        step = self.fresh("step")
+        self.emit(f"{step} = min({name}.shape[{axis}] - 1, 1)")
+        return step
 
     def _size(self, axis: int, axes: int, operands: list[_Operand]) -> str:
         sizes = [

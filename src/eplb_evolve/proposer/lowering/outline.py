@@ -13,6 +13,7 @@ from ..analysis.scope import Block, function_locals, identifiers, mutated_names
 from ..program import HELPER_PREFIX, NameSource, Program
 from ..templates import statements
 from .base import Unsupported
+from .sorting import SortForm
 from .statements import Lowering
 
 _LEAVING = (ast.Return, ast.FunctionDef, ast.Try, ast.With)
@@ -25,6 +26,7 @@ class Outliner:
     program: Program
     kinds: Kinds
     names: NameSource
+    sort_form: SortForm = "library"
     helpers: list[ast.FunctionDef] = field(default_factory=list)
     _callees: dict[str, str] = field(default_factory=dict)
 
@@ -40,7 +42,7 @@ class Outliner:
         if shared.kept:
             raise Unsupported("a variable that keeps its value from an earlier pass")
         kinds = self.kinds.expressions(function)
-        lowering = Lowering(kinds, self.names, self._callee)
+        lowering = self._lowering(kinds, self.names)
         lowered = lowering.run(run)
         boundary = _Boundary(kinds, self.names, run, mutated_names(run), lowering.growing)
         arguments = [boundary.argument(name) for name in shared.inputs]
@@ -77,9 +79,14 @@ class Outliner:
         function = self._plain_function(name)
         self._callees[name] = name  # a function that calls itself is refused by numba
         kinds = self.kinds.expressions(function)
-        lowered = Lowering(kinds, NameSource(identifiers(function)), self._callee).run(function.body)
+        lowered = self._lowering(kinds, NameSource(identifiers(function))).run(function.body)
         self._callees[name] = self._helper([argument.arg for argument in function.args.args], lowered)
         return self._callees[name]
+
+    def _lowering(self, kinds: ExpressionKinds, names: NameSource) -> Lowering:
+        lowering = Lowering(kinds, names, self._callee)
+        lowering.sort_form = self.sort_form
+        return lowering
 
     def _plain_function(self, name: str) -> ast.FunctionDef:
         """A top-level function of the region that is called with positional arguments only."""

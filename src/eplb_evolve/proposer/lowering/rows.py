@@ -4,12 +4,13 @@ import ast
 
 from ..analysis.kinds import Kind
 from ..templates import expression, statements
-from .base import LoweringBase, Unsupported
+from .base import Unsupported
+from .sorting import SortLowering
 
 Keywords = dict[str | None, ast.expr]
 
 
-class RowLowering(LoweringBase):
+class RowLowering(SortLowering):
     """Reductions, sorts, gather and scatter of arrays with one or two axes."""
 
     def is_last_axis(self, axis: ast.expr | None, axes: int) -> bool:
@@ -51,12 +52,10 @@ class RowLowering(LoweringBase):
         flip = keywords.get("descending", arguments[1] if len(arguments) > 1 else None)
         if not isinstance(flip, ast.Constant | None) or set(keywords) - {"dim", "descending", "stable"}:
             raise Unsupported("sort")
-        sign = "-" if flip is not None and flip.value else ""
-        if kind.axes == 1:
-            return expression(f"np.argsort({sign}owner, kind='mergesort')", owner=self.expr(owner))
-        if kind.axes != 2 or not (axis is None or self.is_last_axis(axis, 2)):
+        if kind.axes not in (1, 2) or not (axis is None or self.is_last_axis(axis, kind.axes)):
             raise Unsupported("sort along a leading axis")
-        return self._argsorted(owner, sign)
+        falls = flip is not None and bool(flip.value)
+        return self.order(self.held(self.expr(owner)), kind.axes, falls)
 
     def _summed(self, owner: ast.expr, axes: int, zero: str) -> ast.expr:
         held, sums, total = self.held(self.expr(owner)), self.fresh("sums"), self.fresh("total")
@@ -70,19 +69,6 @@ class RowLowering(LoweringBase):
         lines.append("    " * (axes - 1) + f"{sums}[{', '.join(places[:-1])}] = {total}")
         self.emit("\n".join(lines))
         return expression(sums)
-
-    def _argsorted(self, owner: ast.expr, sign: str) -> ast.expr:
-        held, rows, row = self.held(self.expr(owner)), self.fresh("rows"), self.fresh("row")
-        order, column = self.fresh("order"), self.fresh("column")
-        # the assignment of a whole row would make numba compile the text of its error message: seconds
-        self.emit(
-            f"{rows} = np.empty({held}.shape, np.int64)\n"
-            f"for {row} in range({held}.shape[0]):\n"
-            f"    {order} = np.argsort({sign}{held}[{row}], kind='mergesort')\n"
-            f"    for {column} in range({held}.shape[1]):\n"
-            f"        {rows}[{row}, {column}] = {order}[{column}]\n"
-        )
-        return expression(rows)
 
     def gathered(self, owner: ast.expr, kind: Kind, arguments: list[ast.expr]) -> ast.expr:
         """`owner.gather(1, index)`."""

@@ -126,7 +126,7 @@ class Lowering(ValueLowering):
             size=size,
             score=score,
         )
-        return expression(f"np.argsort({keys}, kind='mergesort')")
+        return self.order(keys, 1, falls=False)
 
 
 def _appended_to(part: ast.AST) -> list[str]:

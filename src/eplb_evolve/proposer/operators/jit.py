@@ -8,12 +8,14 @@ from ..analysis.inference import kinds_of
 from ..analysis.scope import Block, blocks, identifiers
 from ..lowering.base import Unsupported
 from ..lowering.outline import Outliner
+from ..lowering.sorting import SortForm
 from ..program import HELPER_PREFIX, NameSource, Program
 from .base import Operator
 
 _OUTERMOST = 0.8  # compiling an inner loop alone pays for a call and its conversions on each pass
 _SHORTER = 0.4  # how often a run is not the longest possible: long ones take numba seconds to compile
 _CONVERSIONS = frozenset({"asarray", "ascontiguousarray", "from_numpy"})
+_INSERTION = 0.7  # how often a sort is written as an insertion sort, not as a call of numba's
 _LEAST_CALLS = 3  # on arrays, in a run without a loop
 
 
@@ -36,8 +38,9 @@ class _Run:
 class _Jit:
     """One program with what is known about it."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, rng: random.Random) -> None:
         self._program = program
+        self._sort_form: SortForm = "insertion" if rng.random() < _INSERTION else "library"
         self._kinds = kinds_of(program)
         self._taken = identifiers(program.tree) | program.outside
         self._compilable: dict[int, bool] = {}
@@ -106,12 +109,12 @@ class _Jit:
         return self._compilable[id(stmt)]
 
     def _outliner(self) -> Outliner:
-        return Outliner(self._program, self._kinds, NameSource(self._taken))
+        return Outliner(self._program, self._kinds, NameSource(self._taken), self._sort_form)
 
 
 def _outline_loop(program: Program, rng: random.Random) -> bool:
     """Compile one loop with everything in it."""
-    jit = _Jit(program)
+    jit = _Jit(program, rng)
     loops = [run for run in jit.runs() if isinstance(run.stmts[0], ast.For | ast.While)]
     outermost = [run for run in loops if run.block is run.function.body]
     rng.shuffle(loops)
@@ -121,7 +124,7 @@ def _outline_loop(program: Program, rng: random.Random) -> bool:
 
 def _outline_run(program: Program, rng: random.Random) -> bool:
     """Compile a run of statements, mostly the longest compilable one around a statement."""
-    jit = _Jit(program)
+    jit = _Jit(program, rng)
     runs = jit.runs()
     rng.shuffle(runs)
     for run in runs:
