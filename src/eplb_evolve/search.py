@@ -24,7 +24,8 @@ from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import build_task
 from eplb_evolve.feedback import artifacts, metrics, progress_line
 from eplb_evolve.paths import CONFIG_NAME, cache_dir
-from eplb_evolve.proposer import lifecycle, provenance
+from eplb_evolve.proposer import lifecycle
+from eplb_evolve.proposer.header import made_by
 from eplb_evolve.results.ledger import Entry, Ledger, now
 from eplb_evolve.sandbox.process import die_with_parent
 
@@ -81,7 +82,8 @@ class Search:
     def _record(self, evaluation: Evaluation, source: bytes) -> None:
         before, number = self._incumbent(), len(self.ledger.entries()) + 1
         kept = self.ledger.keep_program(source, evaluation.sha256)
-        tier, operators = provenance(source.decode("utf-8", "replace")) or ("", ())
+        header = made_by(source.decode("utf-8", "replace"))
+        tier, operators = (header.tier, header.operators) if header is not None else ("", ())
         entry = Entry(evaluation.at(str(kept.relative_to(self.ledger.run))), now(), tier, operators)
         self.ledger.append(entry)
         ratio = evaluation.ratio_to_reference

@@ -97,5 +97,5 @@ def test_a_record_comes_back_as_it_was_written(tmp_path):
 def test_a_broken_record_is_named(tmp_path):
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "record.json").write_text(json.dumps({"name": "odd"}))
-    with pytest.raises(UsageError, match="odd/record.json is not a record"):
+    with pytest.raises(UsageError, match=r"odd/record\.json is not a record"):
         read_records(tmp_path)

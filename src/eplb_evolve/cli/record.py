@@ -14,7 +14,7 @@ from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.paths import project_root
-from eplb_evolve.proposer import provenance as proposed_by
+from eplb_evolve.proposer.header import made_by
 from eplb_evolve.results.board import Provenance
 from eplb_evolve.results.ledger import now
 from eplb_evolve.results.records import Record, versions
@@ -44,11 +44,11 @@ def record(
             evaluation = evaluate_with_speedup(program, task, bench)
             show(evaluation, options.stdout())
             evaluations.append(evaluation.at("program.py"))
-    tier, operators = proposed_by(source.decode("utf-8", "replace")) or ("", ())
+    header = made_by(source.decode("utf-8", "replace"))
     Record(
         name=name,
         provenance=cast(Provenance, provenance),
-        how=f"{tier} {'+'.join(operators)}".strip(),
+        how=f"{header.tier} {'+'.join(header.operators)}" if header is not None else "",
         when=now(),
         command="eplb " + " ".join(sys.argv[1:]),
         search=search,

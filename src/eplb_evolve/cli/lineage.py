@@ -1,0 +1,103 @@
+"""`eplb lineage PROGRAM`: how a search came to a program, step by step from the seed."""
+
+import difflib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from eplb_evolve.cli import options
+from eplb_evolve.paths import project_root
+from eplb_evolve.results.find import Found, find
+from eplb_evolve.results.ledger import Ledger
+from eplb_evolve.results.lineage import Step, from_header, from_trace, summary
+from eplb_evolve.results.metrics import BY_NAME
+from eplb_evolve.results.trace import FILE_NAME, read_trace
+
+FIGURES = ("time_ms", "ratio_to_reference", "speedup_over_seed")
+
+
+def lineage(
+    program: Annotated[str, typer.Argument(help="A file, or the first digits of a sha256 as the leaderboard shows.")],
+    run: Annotated[
+        Path | None, typer.Option("--run", help="A run's folder. [default: the newest that knows the program]")
+    ] = None,
+    diff: Annotated[bool, typer.Option("--diff", help="Show under each step what it changed in the text.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Explain a program step by step from the seed: what each step changed and what it gained.
+
+    The steps come from the run's trace; without a run, from what the program's own header tells.
+    """
+    found = find(program, run, project_root() / "results")
+    chain, source = _chain(found)
+    if as_json:
+        head = {"program": found.sha256, "run": str(found.run) if found.run else None, "source": source}
+        print(json.dumps(head | {"steps": [step.as_dict() for step in chain]}, indent=1))
+        return
+    console = options.stdout()
+    if source == "header":
+        options.say("eplb: no trace knows this program; its own header tells the steps, without figures")
+    if diff:
+        for number, step in enumerate(chain):
+            console.print(_table(chain, [number]))
+            if number:
+                _print_diff(chain[number - 1], step, console)
+    else:
+        console.print(_table(chain, range(len(chain))))
+    console.print(Text(_printable(summary(chain))), soft_wrap=True)
+
+
+def _chain(found: Found) -> tuple[tuple[Step, ...], str]:
+    """The steps, and where they come from: `trace` or `header`."""
+    entries = Ledger(found.run).entries() if found.run is not None else []
+    if found.run is not None and (found.run / FILE_NAME).exists():
+        chain = from_trace(found.sha256, read_trace(found.run).mutations, entries)
+        if chain:
+            return chain, "trace"
+    measured = [entry.evaluation for entry in entries if entry.evaluation.sha256 == found.sha256]
+    return from_header(found.source, measured[0] if measured else found.recorded), "header"
+
+
+def _table(chain: Sequence[Step], rows: Sequence[int]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("step", justify="right")
+    table.add_column("program", width=12)
+    table.add_column("tier")
+    table.add_column("what changed", overflow="fold", max_width=22)
+    for name in FIGURES:
+        table.add_column(BY_NAME[name].heading, justify="right")
+    table.add_column("verdict")
+    for number in rows:
+        step = chain[number]
+        figures = [BY_NAME[name].show(getattr(step, name)) for name in FIGURES]
+        cells = (str(number), step.sha256[:12], step.tier, step.how.replace("+", " + "), *figures, step.verdict)
+        table.add_row(*(Text(_printable(cell)) for cell in cells))
+    return table
+
+
+def _print_diff(before: Step, after: Step, console: Console) -> None:
+    if not before.source or not after.source:
+        console.print("(the programs of this step are not known)")
+        return
+    old, new = (_printable(step.source).split("\n") for step in (before, after))
+    lines = difflib.unified_diff(old, new, before.sha256[:12], after.sha256[:12], lineterm="")
+    text = "\n".join(lines)
+    if console.is_terminal and not console.no_color:
+        console.print(Syntax(text, "diff", word_wrap=True, background_color="default"))
+    else:
+        console.print(Text(text), soft_wrap=True)
+
+
+def _printable(text: str) -> str:
+    """Without what moves a terminal's cursor or changes its colours: a program's text is hostile."""
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )

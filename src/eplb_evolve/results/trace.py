@@ -1,0 +1,106 @@
+"""OpenEvolve's evolution_trace.jsonl: which program was made from which, by which reply."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eplb_evolve.errors import UsageError
+
+FILE_NAME = "evolution_trace.jsonl"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One line of a trace: a child that the search admitted.
+
+    Attributes:
+        iteration: OpenEvolve's number of the proposal
+        parent_code, child_code: whole programs
+        child_metrics: what the evaluator told OpenEvolve about the child
+        reply: the model's whole answer; None where the run did not keep it
+        model: name of the model that answered; "" when not known
+        full_rewrite: whether the reply was read as a whole program, not as a diff
+    """
+
+    iteration: int
+    parent_code: str
+    child_code: str
+    child_metrics: dict[str, float]
+    reply: str | None
+    model: str
+    full_rewrite: bool
+
+    @property
+    def parent_sha256(self) -> str:
+        """Of the parent's text."""
+        return sha256(self.parent_code)
+
+    @property
+    def child_sha256(self) -> str:
+        """Of the child's text."""
+        return sha256(self.child_code)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The mutations of a run in the order in which OpenEvolve admitted them, and how many lines were torn."""
+
+    file: Path
+    mutations: tuple[Mutation, ...]
+    torn: int
+
+
+def sha256(source: str) -> str:
+    """As the ledger counts it: of the text in UTF-8, hexadecimal."""
+    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_trace(path: Path) -> Trace:
+    """Read a trace, or the one in a run's folder. A line that a killed run left half-written is skipped and counted.
+
+    UsageError: there is no trace, or it was recorded without the programs.
+    """
+    file = path / FILE_NAME if path.is_dir() else path
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError as problem:
+        raise UsageError(
+            f"cannot read the trace {file}: {problem.strerror}; give {FILE_NAME} or the folder of a run with "
+            "evolution_trace.enabled: true"
+        ) from problem
+    mutations, torn = [], 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            data = json.loads(line)
+        except ValueError:
+            torn += 1
+            continue
+        mutations.append(_mutation(data, f"{file}, line {number}"))
+    return Trace(file, tuple(mutations), torn)
+
+
+def _mutation(data: Any, where: str) -> Mutation:
+    try:
+        metadata = data.get("metadata") or {}
+        usage = metadata.get("token_usage") or {}
+        return Mutation(
+            iteration=data["iteration"],
+            parent_code=data["parent_code"],
+            child_code=data["child_code"],
+            child_metrics=data["child_metrics"],
+            reply=data.get("llm_response"),
+            model=str(usage.get("model") or ""),
+            full_rewrite=metadata.get("changes") == "Full rewrite",
+        )
+    except KeyError as problem:
+        if problem.args[0] in ("parent_code", "child_code"):
+            raise UsageError(
+                f"{where} holds no programs; record a run with evolution_trace.include_code: true"
+            ) from problem
+        raise UsageError(f"{where} is not a line of OpenEvolve's trace: it has no {problem}") from problem
+    except AttributeError as problem:
+        raise UsageError(f"{where} is not a line of OpenEvolve's trace") from problem
