@@ -47,7 +47,7 @@ def _changed_by_element(function: ast.FunctionDef, bodies: Sequence[Block], vari
     changed = mutated_names(stmts) - bound_names(stmts)
     used = {name for stmt in stmts for name in identifiers(stmt)}
     for name in sorted(changed):
-        if (_possible_aliases(function, name) - {name}) & used:
+        if (possible_aliases(function, name) - {name}) & used:
             return False
         accesses = [parts for each, parts in element_accesses(stmts) if each == name]
         mentions = sum(isinstance(part, ast.Name) and part.id == name for stmt in stmts for part in ast.walk(stmt))
@@ -60,7 +60,7 @@ def _changed_by_element(function: ast.FunctionDef, bodies: Sequence[Block], vari
     return True
 
 
-def _possible_aliases(function: ast.FunctionDef, name: str) -> set[str]:
+def possible_aliases(function: ast.FunctionDef, name: str) -> set[str]:
     """Variables that may share memory with `name`, as far as assignments in the function tell."""
     local = function_locals(function)
     edges: list[tuple[str, str]] = []

@@ -1,6 +1,6 @@
 """All operators that change one program; crossover, which needs two, stands apart."""
 
-from . import edits, expressions, jit, loops, tensor_access, vectorise
+from . import batch, edits, expressions, jit, loops, tensor_access, vectorise
 from .base import Operator
 
 OPERATORS: tuple[Operator, ...] = (
@@ -8,6 +8,7 @@ OPERATORS: tuple[Operator, ...] = (
     *tensor_access.OPERATORS,
     *loops.OPERATORS,
     *vectorise.OPERATORS,
+    *batch.OPERATORS,
     *expressions.OPERATORS,
     *edits.OPERATORS,
 )

@@ -1,0 +1,1 @@
+"""Loops over independent rows rewritten as operations on all rows at once."""
