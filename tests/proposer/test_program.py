@@ -10,8 +10,9 @@ from proposer.programs import ALL
 from support import SEED
 
 from eplb_evolve.proposer.engine import propose
+from eplb_evolve.proposer.header import Header, made_by
 from eplb_evolve.proposer.operators.registry import OPERATORS
-from eplb_evolve.proposer.program import Program, UnreadableProgram, provenance
+from eplb_evolve.proposer.program import Program, UnreadableProgram
 
 BLOCK = '''\
 """A module."""
@@ -47,7 +48,7 @@ print( f(2) )   # untouched
 @pytest.mark.parametrize("source", [BLOCK, SEED.read_text(), *ALL.values()])
 def test_an_unchanged_program_keeps_every_byte_but_gains_its_provenance(source):
     text = Program.parse(source).render("T0", ["a"])
-    assert text.replace("# proposed-by: embedded tier=T0 operators=a\n", "") == source
+    assert text.replace("# proposed-by: embedded tier=T0 operators=a\n# steps: a\n", "") == source
 
 
 def test_a_change_leaves_comments_docstrings_and_other_lines_alone():
@@ -91,13 +92,14 @@ def test_the_text_always_means_what_the_tree_means(seed, source, operator):
     assert ast.dump(ast.parse(program.layout.render(program.tree))) == ast.dump(program.tree)
 
 
-def test_the_provenance_is_one_line_that_each_proposal_replaces():
+def test_each_proposal_replaces_the_header_and_adds_its_step():
     first = propose(BLOCK, seed=1)
     second = propose(first.source, seed=2)
-    lines = [line for line in second.source.split("\n") if line.startswith("# proposed-by:")]
-    assert lines == [f"# proposed-by: embedded tier={second.tier} operators={'+'.join(second.operators)}"]
-    assert second.source.split("# EVOLVE-BLOCK-START\n")[1].startswith(lines[0])
-    assert provenance(second.source) == (second.tier, second.operators)
+    lines = second.source.split("# EVOLVE-BLOCK-START\n")[1].split("\n")
+    assert [line for line in second.source.split("\n") if line.startswith("# proposed-by:")] == lines[:1]
+    assert lines[0] == f"# proposed-by: embedded tier={second.tier} operators={'+'.join(second.operators)}"
+    assert lines[1] == f"# steps: {'+'.join(first.operators)} > {'+'.join(second.operators)}"
+    assert made_by(second.source) == Header(second.tier, second.operators, tuple(lines[1][9:].split(" > ")))
 
 
 def test_without_a_block_the_provenance_is_the_first_line():
@@ -107,7 +109,7 @@ def test_without_a_block_the_provenance_is_the_first_line():
 
 @pytest.mark.parametrize("source", [BLOCK, "", "x = (", "# proposed-by: a person\nx = 1\n"])
 def test_other_programs_have_no_provenance(source):
-    assert provenance(source) is None
+    assert made_by(source) is None
 
 
 def test_helpers_and_imports_go_when_nothing_uses_them():

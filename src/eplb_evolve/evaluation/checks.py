@@ -25,6 +25,15 @@ SMALL_SHAPES = (
 """(layers, experts, topology) of the random small checks."""
 
 
+def check_small_shapes(worker: Worker, rng: np.random.Generator) -> None:
+    """Raise CandidateFailure unless the program gives valid placements of small random loads with ties and zeros."""
+    for layers, experts, topology in SMALL_SHAPES:
+        where = f"random loads, {layers} layers x {experts} experts on {topology.gpus} GPUs"
+        caller = Caller(worker, topology, where, rng)
+        loads = random_loads(rng, layers, experts)
+        caller.call(caller.prepare(loads, loads))
+
+
 def check_other_shapes(
     worker: Worker,
     bench: Bench,
@@ -39,11 +48,7 @@ def check_other_shapes(
     Validity everywhere; the hard constraint on recorded loads: the other workloads, and the timed one with its
     groups ignored (a global placement).
     """
-    for layers, experts, topology in SMALL_SHAPES:
-        where = f"random loads, {layers} layers x {experts} experts on {topology.gpus} GPUs"
-        caller = Caller(worker, topology, where, rng)
-        loads = random_loads(rng, layers, experts)
-        caller.call(caller.prepare(loads, loads))
+    check_small_shapes(worker, rng)
     ungrouped = Topology(workload.topology.replicas, 1, workload.topology.nodes, workload.topology.gpus)
     if workload.topology.groups > 1 and workload.topology.hierarchical:
         _check_balance(worker, bench, workload, ungrouped, split, least, rng)

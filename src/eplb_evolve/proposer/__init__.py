@@ -2,7 +2,7 @@
 
 from .engine import NothingToPropose, Proposal, propose
 from .lifecycle import Endpoint, PortBusy, ensure_running
-from .program import UnreadableProgram, provenance
+from .program import UnreadableProgram
 
 __all__ = [
     "Endpoint",
@@ -12,5 +12,4 @@ __all__ = [
     "UnreadableProgram",
     "ensure_running",
     "propose",
-    "provenance",
 ]

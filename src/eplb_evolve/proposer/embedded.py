@@ -1,32 +1,85 @@
-"""The model `embedded`: answers OpenEvolve's prompts with `engine.propose`, one after the other, with a log."""
+"""The models that need no LLM: they answer OpenEvolve's prompts with `engine.propose`, and learn from the ledger."""
 
 import hashlib
 import json
+import random
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from .engine import NothingToPropose, Proposal, propose
+from .bandit import Bandit, reward
+from .engine import Base, NothingToPropose, Proposal, Style, propose
+from .header import RESTART
+from .history import History
+from .lineages import choose
+from .operators import edits
 from .program import UnreadableProgram
-from .prompt import UnknownPrompt, read_prompt, write_answer
+from .prompt import Prompt, UnknownPrompt, read_prompt, write_answer
+from .study import study
+
+Trial = Callable[[str], str | None]
+"""Why a program fails a dry run, None when it does not."""
+
+LOG_NAME = "proposer.jsonl"
+_TRIES = 16
+_FROM_SEED = 0.08
+_FROM_LINEAGE = 0.45
+_FROM_LINEAGE_AFTER_FAILURE = 0.8
+_LONG = {2: 0.2, 3: 0.3, 4: 0.3, 5: 0.2}
+"""Chains of a restart from the seed: one step would only repeat what the run began with."""
 
 
 class CannotAnswer(ValueError):
     """The prompt cannot be answered; the message says why in one sentence."""
 
 
-class EmbeddedModel:
-    """Never proposes the same program twice if it can help it; thread-safe.
+@dataclass(frozen=True)
+class Behaviour:
+    """What tells one local model from another.
 
-    seed: the same seed and the same prompts in the same order give the same answers, in any process.
-    log_path: gets one JSON line per proposal.
+    Attributes:
+        style: how its engine draws
+        learns: whether it weighs operators by what they brought, changes other programs than the prompt's, and dry-runs
     """
 
-    def __init__(self, seed: int, log_path: Path | None = None) -> None:
+    style: Style = field(default_factory=Style)
+    learns: bool = True
+
+
+EMBEDDED = Behaviour()
+RANDOM_EDITS = Behaviour(Style(edits.OPERATORS, {1: 1.0}, 0.0), learns=False)
+"""The blind mutation of genetic improvement: one edit of a statement, expression, constant or comparison at a time."""
+
+
+@dataclass
+class _Tried:
+    """A proposal that was handed out: its operators, and the score of what it was made from, if known."""
+
+    operators: tuple[str, ...]
+    parent: str
+
+
+class EmbeddedModel:
+    """Never proposes the same program twice; thread-safe.
+
+    seed: the same seed, prompts and ledger give the same answers, in any process. run: the search's folder, whose
+    ledger is read and whose proposer.jsonl gets one line per proposal. trial: a dry run; what fails it is not proposed.
+    """
+
+    def __init__(
+        self, seed: int, run: Path | None = None, behaviour: Behaviour = EMBEDDED, trial: Trial | None = None
+    ) -> None:
         self.seed = seed
         self.count = 0
+        self._behaviour = behaviour
+        self._trial = trial if behaviour.learns else None
         self._known: set[str] = set()
-        self._log_path = log_path
+        self._tried: dict[str, _Tried] = {}
+        self._bandit = Bandit()
+        self._history = History(run) if run is not None else None
+        self._log_path = run / LOG_NAME if run is not None else None
         self._lock = threading.Lock()
 
     def answer(self, prompt_text: str, requested_seed: object = None) -> str:
@@ -34,22 +87,77 @@ class EmbeddedModel:
         try:
             prompt = read_prompt(prompt_text)
             with self._lock:
-                started = time.perf_counter()
-                seed = self._next_seed(prompt.program, requested_seed)
-                failed = prompt.fitness is not None and prompt.fitness <= 0
-                proposal = propose(prompt.program, prompt.inspirations, seed, failed=failed, known=self._known)
-                self._known.add(proposal.fingerprint)
-                self._log(seed, proposal, time.perf_counter() - started)
+                self._learn()
+                proposal = self._proposal(prompt, requested_seed)
             return write_answer(prompt, proposal.source, proposal.note)
         except (UnknownPrompt, UnreadableProgram, NothingToPropose) as error:
             raise CannotAnswer(str(error)) from None
 
-    def _next_seed(self, program: str, requested: object) -> int:
+    def _learn(self) -> None:
+        for outcome in self._history.news() if self._history is not None else ():
+            self._known.add(outcome.fingerprint)
+            tried = self._tried.pop(outcome.fingerprint, None)
+            if tried is not None and self._history is not None:
+                parent = self._history.outcomes.get(tried.parent)
+                earned = reward(outcome.score, parent.score if parent else None, outcome.feasible)
+                self._bandit.learn(tried.operators, earned)
+
+    def _proposal(self, prompt: Prompt, requested_seed: object) -> Proposal:
+        """Draw until one passes the dry run."""
         self.count += 1
-        origin = json.dumps([self.seed, requested, self.count, program])
+        parent = study(prompt.program).fingerprint
+        proposing = trying = 0.0
+        failures: list[str] = []
+        for attempt in range(_TRIES):
+            seed = self._seed(prompt.program, requested_seed, attempt)
+            started = time.perf_counter()
+            base = self._base(parent, random.Random(seed))
+            proposal = self._draw(prompt, parent, base, seed)
+            self._known.add(proposal.fingerprint)
+            drawn = time.perf_counter()
+            reason = self._trial(proposal.source) if self._trial is not None else None
+            proposing, trying = proposing + drawn - started, trying + time.perf_counter() - drawn
+            if reason is None:
+                origin = study(base.source).fingerprint if base is not None else parent
+                self._tried[proposal.fingerprint] = _Tried(proposal.operators, origin)
+                self._log(seed, proposal, failures, proposing, trying)
+                return proposal
+            failures.append("+".join(proposal.operators))
+            self._bandit.failed_dry(name for name in proposal.operators if name != RESTART)
+        raise NothingToPropose(f"each of {_TRIES} changed programs failed on small inputs")
+
+    def _draw(self, prompt: Prompt, parent: str, base: Base | None, seed: int) -> Proposal:
+        known = self._history.outcomes.get(parent) if self._history is not None else None
+        return propose(
+            prompt.program,
+            prompt.inspirations,
+            seed,
+            base=base,
+            origin=known.sha256[:12] if known is not None else "",
+            known=self._known,
+            weights=self._bandit.weights() if self._behaviour.learns else None,
+            style=self._behaviour.style,
+        )
+
+    def _base(self, parent: str, rng: random.Random) -> Base | None:
+        """Often a lineage's program, and now and then the seed, is changed in the stead of the prompt's."""
+        if not self._behaviour.learns or self._history is None:
+            return None
+        first, known = self._history.first(), self._history.outcomes.get(parent)
+        failed = known is not None and not known.feasible
+        draw = rng.random()
+        if first is not None and draw < _FROM_SEED:
+            return Base(first.source, first.sha256[:12], _LONG)
+        if draw < _FROM_SEED + (_FROM_LINEAGE_AFTER_FAILURE if failed else _FROM_LINEAGE):
+            chosen = choose(self._history.outcomes.values(), rng)
+            return Base(chosen.source, chosen.sha256[:12]) if chosen is not None else None
+        return None
+
+    def _seed(self, program: str, requested: object, attempt: int) -> int:
+        origin = json.dumps([self.seed, requested, self.count, attempt, program])
         return int.from_bytes(hashlib.sha256(origin.encode()).digest()[:8], "big")
 
-    def _log(self, seed: int, proposal: Proposal, seconds: float) -> None:
+    def _log(self, seed: int, proposal: Proposal, failures: list[str], proposing: float, trying: float) -> None:
         if self._log_path is None:
             return
         line = {
@@ -57,7 +165,10 @@ class EmbeddedModel:
             "seed": seed,
             "operators": "+".join(proposal.operators),
             "tier": proposal.tier,
-            "milliseconds": round(seconds * 1000, 1),
+            "failed_dry_runs": failures,
+            "proposing_ms": round(proposing * 1000, 1),
+            "dry_runs_ms": round(trying * 1000, 1),
         }
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with self._log_path.open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")

@@ -1,26 +1,34 @@
 """Propose a changed program: draw operators, apply them, and keep the result only when it is a new, sound program."""
 
-import ast
-import builtins
 import random
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from .analysis.liveness import exposed_reads
-from .analysis.scope import bound_names, free_loads, parameters
+from .canonical import joined, meanings
+from .header import RESTART
 from .operators.base import Operator, Tier
-from .operators.crossover import crossover
+from .operators.crossover import CROSSOVER, crossover
 from .operators.registry import OPERATORS
 from .program import Program, UnreadableProgram
+from .study import Study, is_sound, study
 
 MAX_CHARACTERS = 40_000
 _ATTEMPTS = 60
-_CROSSOVER_SHARE = 0.2
-_RESTART_SHARE = 0.75
-_BEST = 3  # inspirations to restart from
-_T0_SHARE = 0.65
-_LENGTHS: dict[Tier, dict[int, float]] = {"T0": {1: 0.5, 2: 0.3, 3: 0.2}, "T1": {1: 0.8, 2: 0.2}}
-"""How often so many operators are applied one after the other; most changes of meaning break the program."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How an engine draws.
+
+    Attributes:
+        operators: what it draws from
+        lengths: how often so many operators are applied one after the other
+        crossover_share: how often functions of an inspiration are taken first
+    """
+
+    operators: tuple[Operator, ...] = OPERATORS
+    lengths: Mapping[int, float] = field(default_factory=lambda: {1: 0.45, 2: 0.3, 3: 0.15, 4: 0.1})
+    crossover_share: float = 0.15
 
 
 class NothingToPropose(ValueError):
@@ -37,7 +45,22 @@ class Proposal:
     note: str
     """One sentence for the reader of a log."""
     fingerprint: str
-    """Equal for programs that differ in comments and layout only."""
+    """Equal for programs that mean the same but for names, comments and layout."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """A program to change in the place of the prompt's own.
+
+    Attributes:
+        source: its text
+        sha256: first digits of its hash
+        lengths: how often so many operators are applied to it, where that is not the style's affair
+    """
+
+    source: str
+    sha256: str
+    lengths: Mapping[int, float] | None = None
 
 
 def propose(
@@ -45,108 +68,85 @@ def propose(
     inspirations: Sequence[str] = (),
     seed: int = 0,
     *,
-    failed: bool = False,
+    base: Base | None = None,
+    origin: str = "",
     known: Collection[str] = (),
-    operators: Sequence[Operator] = OPERATORS,
+    weights: Mapping[str, float] | None = None,
+    style: Style | None = None,
 ) -> Proposal:
     """A changed program; the same arguments give the same one, in any process.
 
-    `inspirations` are other programs, the best first. `failed` says that the program did not pass its evaluation, so
-    that mostly an inspiration is changed in its stead. `known` holds fingerprints of programs that need not be
-    proposed again. Raises `UnreadableProgram` when the program does not parse and `NothingToPropose` when nothing can
-    be changed in it.
+    `inspirations` are other programs, the best first. `base` is changed in the stead of `source`, whose text outside of
+    the evolve block stays; `origin` is the hash of `source`, if known. `known` holds fingerprints of programs that must
+    not be proposed again. `weights` multiply the operators' shares. Raises `UnreadableProgram` when the program does
+    not parse and `NothingToPropose` when nothing new can be made of it.
     """
-    parent = Program.parse(source)
+    parent = study(source)
+    start = parent if base is None else study(base.source)
     donors = _readable(inspirations)
-    shown = {fingerprint(program) for program in [parent, *donors]}
+    shown = {program.fingerprint for program in [parent, start, *donors]}
     rng = random.Random(seed)
-    repeated: Proposal | None = None
+    style = style or Style()
+    if base is not None and base.lengths is not None:
+        style = replace(style, lengths=base.lengths)
+    draw = _Draw(style, weights or {}, donors, rng)
     for _ in range(_ATTEMPTS):
-        restart = failed and bool(donors) and rng.random() < _RESTART_SHARE
-        base = rng.choice(donors[:_BEST]) if restart else parent
-        proposal = _attempt(parent, base, donors, rng, operators)
-        if proposal is None or proposal.fingerprint in shown:
+        child = start.program_for(parent)
+        changed = draw.change(child)
+        child.prune()
+        parts = meanings(child.tree)
+        meaning = joined(parts)
+        if not changed or meaning in shown or meaning in known or not is_sound(child, parts, start):
             continue
-        if proposal.fingerprint not in known:
-            return proposal
-        repeated = repeated or proposal
-    if repeated is None:
-        raise NothingToPropose("no operator found a place in the program")
-    return repeated
+        tier: Tier = "T1" if any(name in draw.changing for name in changed) else "T0"
+        applied = changed if base is None else [RESTART, *changed]
+        text = child.render(tier, applied, origin if base is None else base.sha256)
+        if len(text) <= MAX_CHARACTERS:
+            return Proposal(text, tuple(applied), tier, f"{' then '.join(applied)} ({tier})", meaning)
+    raise NothingToPropose("no operator found a place for a change that is new")
 
 
-def fingerprint(program: Program) -> str:
-    """What the program means, without its comments and layout."""
-    return ast.dump(program.tree)
+class _Draw:
+    """Draws operators for one proposal."""
+
+    def __init__(self, style: Style, weights: Mapping[str, float], donors: list[Study], rng: random.Random) -> None:
+        self._style, self._weights, self._donors, self._rng = style, weights, donors, rng
+        self.changing = {CROSSOVER} | {operator.name for operator in style.operators if operator.tier == "T1"}
+        """Names of what changes the meaning of a program."""
+
+    def change(self, child: Program) -> list[str]:
+        """Change the program and name the operators; an empty list when none found a place."""
+        applied: list[str] = []
+        if self._donors and self._rng.random() < self._style.crossover_share * self._weights.get(CROSSOVER, 1.0):
+            if not crossover(child, self._rng.choice(self._donors).program(), self._rng):
+                return []
+            applied.append(CROSSOVER)
+            if self._rng.random() < 0.5:
+                return applied
+        lengths = self._style.lengths
+        wanted = len(applied) + self._rng.choices(list(lengths), list(lengths.values()))[0]
+        for operator in self._order():
+            if operator.apply(child, self._rng):
+                applied.append(operator.name)
+            if len(applied) == wanted:
+                break
+        return applied
+
+    def _order(self) -> list[Operator]:
+        """The operators in a random order in which the likely ones come early."""
+
+        def key(operator: Operator) -> float:
+            share = operator.share * self._weights.get(operator.name, 1.0)
+            return float(self._rng.random() ** (1 / share))
+
+        return sorted(self._style.operators, key=key, reverse=True)
 
 
-def _readable(sources: Sequence[str]) -> list[Program]:
+def _readable(sources: Sequence[str]) -> list[Study]:
     programs = []
     for source in sources:
         try:
-            programs.append(Program.parse(source))
+            programs.append(study(source))
         except UnreadableProgram:
             continue  # a prompt may show a truncated program
     return programs
-
-
-def _attempt(
-    parent: Program, base: Program, donors: Sequence[Program], rng: random.Random, operators: Sequence[Operator]
-) -> Proposal | None:
-    child = parent.copy() if base is parent else parent.with_region_of(base)
-    applied = [] if base is parent else ["restart"]
-    tier: Tier = "T0" if base is parent else "T1"
-    if donors and rng.random() < _CROSSOVER_SHARE:
-        changed = ["crossover"] if crossover(child, rng.choice(donors), rng) else []
-        tier = "T1"
-    else:
-        order: tuple[Tier, Tier] = ("T0", "T1") if rng.random() < _T0_SHARE else ("T1", "T0")
-        changed = _applied(child, operators, rng, order[0]) or _applied(child, operators, rng, order[1])
-        if any(operator.tier == "T1" for operator in operators if operator.name in changed):
-            tier = "T1"
-    child.prune()
-    if not changed or not _is_sound(child, base):
-        return None
-    applied += changed
-    text = child.render(tier, applied)
-    if len(text) > MAX_CHARACTERS:
-        return None
-    return Proposal(text, tuple(applied), tier, f"{' then '.join(applied)} ({tier})", fingerprint(child))
-
-
-def _applied(child: Program, operators: Sequence[Operator], rng: random.Random, tier: Tier) -> list[str]:
-    """Apply one or a few operators of a tier to the child and name them."""
-    wanted = rng.choices(list(_LENGTHS[tier]), list(_LENGTHS[tier].values()))[0]
-    applied: list[str] = []
-    for operator in _drawn([operator for operator in operators if operator.tier == tier], rng):
-        if operator.apply(child, rng):
-            applied.append(operator.name)
-        if len(applied) == wanted:
-            break
-    return applied
-
-
-def _drawn(operators: Sequence[Operator], rng: random.Random) -> list[Operator]:
-    """The operators in a random order in which the likely ones come early."""
-    return sorted(operators, key=lambda operator: rng.random() ** (1 / operator.share), reverse=True)
-
-
-def _is_sound(child: Program, base: Program) -> bool:
-    """Whether the child compiles and reads no unbound variable that its base did not read."""
-    try:
-        compile(child.render("T0", ["check"]), "<child>", "exec")
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-    known = bound_names(child.tree.body) | child.outside | set(dir(builtins))
-    unknown = free_loads(child.tree.body) - known
-    return unknown <= free_loads(base.tree.body) and _unbound(child) <= _unbound(base)
-
-
-def _unbound(program: Program) -> set[tuple[str, str]]:
-    """Variables that a function may read before it binds them."""
-    return {
-        (function.name, name)
-        for function in [*program.functions(), *program.helpers()]
-        for name in exposed_reads(function.body)[0] & bound_names(function.body)
-        if name not in {argument.arg for argument in parameters(function)}
-    }

@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .analysis.scope import free_loads, identifiers
+from .analysis.scope import identifiers, mentioned
+from .header import RESTART, Header, without_header
 from .layout import Layout
 
 HELPER_PREFIX = "_jit_"
 _MARKER = re.compile(r"^\W*EVOLVE-BLOCK-(START|END)\b")  # as OpenEvolve reads it
-_PROVENANCE = re.compile(r"^# proposed-by: embedded tier=(T[01]) operators=(\S+)[ \t]*$")
 _GENERATED_IMPORTS = ("import numba", "import numpy as np")
 
 
@@ -45,6 +45,8 @@ class Program:
     layout: Layout
     outside: frozenset[str]
     """Names that the code outside of the region mentions."""
+    steps: tuple[str, ...] = ()
+    """Operators of each proposal that led here, the oldest first."""
     memory: dict[str, object] = field(default_factory=dict)
     """What an analysis found out about the tree; an operator that changes the tree must clear it."""
 
@@ -52,41 +54,38 @@ class Program:
     def parse(cls, source: str) -> "Program":
         """Read a program; the region is its largest evolve block, or the whole text when there is none."""
         head, region, tail = _split(source)
-        lines = region.split("\n")
-        while lines and _PROVENANCE.match(lines[0]):
-            del lines[0]
+        header, lines = without_header(region.split("\n"))
         region = "\n".join(lines)
         try:
             tree = ast.parse(region)
             outside = frozenset(identifiers(ast.parse(head)) | identifiers(ast.parse(tail)))
         except (SyntaxError, ValueError) as error:
             raise UnreadableProgram(f"the program does not parse: {error}") from None
-        return cls(head, tail, tree, Layout(region, tree), outside)
+        return cls(head, tail, tree, Layout(region, tree), outside, header.steps if header else ())
 
     def copy(self) -> "Program":
         """A copy that can be changed without changing this one."""
-        return Program(self.head, self.tail, copy.deepcopy(self.tree), self.layout, self.outside)
+        return Program(self.head, self.tail, copy.deepcopy(self.tree), self.layout, self.outside, self.steps)
 
     def with_region_of(self, other: "Program") -> "Program":
         """A copy of `other`'s region between this program's head and tail."""
         tree = copy.deepcopy(other.tree)
-        return Program(self.head, self.tail, tree, other.layout, self.outside)
+        return Program(self.head, self.tail, tree, other.layout, self.outside, other.steps)
 
-    def render(self, tier: str, operators: Sequence[str]) -> str:
-        """The program's text, with its provenance line on top of the region."""
+    def render(self, tier: str, operators: Sequence[str], origin: str = "") -> str:
+        """The program's text, with its provenance on top of the region; `origin` is its parent's hash, if known."""
         text = self.layout.render(self.tree)
         if ast.dump(ast.parse(text)) != ast.dump(self.tree):
             text = ast.unparse(self.tree) + "\n"  # a layout that we failed to keep must not change the meaning
-        line = f"# proposed-by: embedded tier={tier} operators={'+'.join(operators)}"
-        return self.head + line + "\n" + text + self.tail
+        step = "+".join(name for name in operators if name != RESTART)
+        header = Header(tier, tuple(operators), (*self.steps, step), origin)
+        return self.head + header.text() + text + self.tail
 
     def functions(self) -> list[ast.FunctionDef]:
         """Functions of the region that came with the program, nested ones after their parents."""
-        return [
-            stmt
-            for stmt in ast.walk(self.tree)
-            if isinstance(stmt, ast.FunctionDef) and not stmt.name.startswith(HELPER_PREFIX)
-        ]
+        helpers = {id(helper) for helper in self.helpers()}  # the largest part of many programs, and without any
+        own = [stmt for stmt in self.tree.body if id(stmt) not in helpers]
+        return [part for stmt in own for part in ast.walk(stmt) if isinstance(part, ast.FunctionDef)]
 
     def helpers(self) -> list[ast.FunctionDef]:
         """Compiled helpers that an earlier proposal added."""
@@ -124,8 +123,9 @@ class Program:
 
     def prune(self) -> None:
         """Remove generated helpers, and imports that only they needed, once nothing calls them."""
+        mentions = {id(stmt): mentioned(stmt) for stmt in self.tree.body}
         while True:
-            used = {name for stmt in self.tree.body for name in free_loads(stmt)} | self.outside
+            used = {name for stmt in self.tree.body for name in mentions[id(stmt)]} | self.outside
             dead = [helper for helper in self.helpers() if helper.name not in used]
             if not dead:
                 break
@@ -144,16 +144,6 @@ class Program:
                     for name in stmt.names:
                         aliases[name.asname or name.name.split(".")[0]] = name.name
         return aliases
-
-
-def provenance(source: str) -> tuple[str, tuple[str, ...]] | None:
-    """Tier and operators that made this program, or None when the embedded proposer did not make it."""
-    try:
-        _, region, _ = _split(source)
-    except UnreadableProgram:
-        return None
-    match = _PROVENANCE.match(region.split("\n", 1)[0])
-    return (match[1], tuple(match[2].split("+"))) if match else None
 
 
 def _split(source: str) -> tuple[str, str, str]:

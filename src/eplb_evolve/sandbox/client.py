@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -57,12 +58,19 @@ class Zygote:
     """A clean process with torch and numba loaded, from which workers are forked in milliseconds.
 
     highest: the strongest sandbox level to use; `level` is the one that this machine allows up to that. twin: give
-    workers another process id than those of other zygotes, even where each is alone in its pid namespace.
+    workers another process id than those of other zygotes, even where each is alone in its pid namespace. environment:
+    variables that workers get beside the few that they always get.
     """
 
     command: ClassVar[tuple[str, ...]] = (sys.executable, "-m", "eplb_evolve.sandbox.zygote")
 
-    def __init__(self, highest: Level = "full", device: str = "cpu", twin: bool = False) -> None:
+    def __init__(
+        self,
+        highest: Level = "full",
+        device: str = "cpu",
+        twin: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.twin = twin
         self.folder = os.path.realpath(tempfile.mkdtemp(prefix="eplb-sandbox-"))
         Path(self.folder).chmod(0o711)  # workers, which are other users, reach their own folder below it
@@ -74,7 +82,7 @@ class Zygote:
             self._process = subprocess.Popen(
                 [*self.command, *arguments],
                 pass_fds=[theirs.fileno()],
-                env=_clean_environment(device),
+                env=_clean_environment(device) | dict(environment or {}),
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
                 cwd="/",

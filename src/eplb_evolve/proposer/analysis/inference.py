@@ -16,19 +16,25 @@ _ROUNDS = 4  # kinds travel through that many assignments against the text order
 
 Env = dict[str, Kind]
 
+_MOST_HELPERS = 4096
+_HELPERS: dict[tuple[object, ...], tuple[Env, Kind]] = {}
+"""What was inferred for helpers, the largest part of many programs, which rarely change."""
+
 
 class Kinds:
     """Kinds of all variables of all functions of a program."""
 
     def __init__(self, program: Program) -> None:
         self._aliases = program.module_aliases()
-        self._functions = {stmt.name: stmt for stmt in ast.walk(program.tree) if isinstance(stmt, ast.FunctionDef)}
+        written = program.functions()
+        self._functions = {function.name: function for function in [*program.helpers(), *written]}
         self._parents = {
             inner.name: outer.name
-            for outer in self._functions.values()
+            for outer in written
             for inner in ast.walk(outer)
             if isinstance(inner, ast.FunctionDef) and inner is not outer
         }
+        self._texts = {helper.name: ast.dump(helper) for helper in program.helpers()}
         self._results: dict[str, Kind] = {}
         self._arguments: dict[str, Env] = {name: {} for name in self._functions}
         self._envs: dict[str, Env] = {name: {} for name in self._functions}
@@ -69,6 +75,18 @@ class Kinds:
             argument.arg: _parameter_kind(argument, self._arguments[function.name].get(argument.arg))
             for argument in parameters(function)
         }
+        if function.name not in self._texts:
+            self._infer_from(function, given)
+            return
+        key = (self._texts[function.name], tuple(given.items()), tuple(self._results.items()))
+        if key not in _HELPERS:
+            self._infer_from(function, given)
+            if len(_HELPERS) >= _MOST_HELPERS:
+                _HELPERS.clear()
+            _HELPERS[key] = (self._envs[function.name], self._results[function.name])
+        self._envs[function.name], self._results[function.name] = _HELPERS[key]
+
+    def _infer_from(self, function: ast.FunctionDef, given: Env) -> None:
         outer = self._envs.get(self._parents.get(function.name, ""), {})
         env: Env = self._envs[function.name]
         for _ in range(_ROUNDS):

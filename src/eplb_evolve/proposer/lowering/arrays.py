@@ -5,11 +5,10 @@ import ast
 from ..analysis.kinds import Kind
 from ..templates import expression, statements
 from .base import Unsupported
-from .elementwise import ElementwiseLowering
+from .elementwise import CASTS, ElementwiseLowering
 from .rows import Keywords
 
 _SAME_VALUE = frozenset({"cpu", "contiguous", "detach", "numpy", "item", "asarray", "ascontiguousarray"})
-_CASTS = {"float": "float32", "double": "float64", "long": "int64", "int": "int32", "bool": "bool_"}
 _PLAIN_FUNCTIONS = frozenset(
     {"abs", "sqrt", "exp", "log", "log2", "floor", "ceil", "minimum", "maximum", "where", "cumsum", "isnan"}
 )
@@ -44,6 +43,8 @@ class ArrayLowering(ElementwiseLowering):
                 raise Unsupported("arange of fractions")
             bounds = [self.expr(argument) for argument in call.args]
             return ast.Call(expression("np.arange"), bounds, [ast.keyword("dtype", dtype)])
+        if self.is_elementwise(call):
+            return self.elementwise(call)
         if name in _PLAIN_FUNCTIONS and not arguments:
             return ast.Call(expression(f"np.{name}"), [self.expr(argument) for argument in call.args], [])
         if call.args and self.kinds.of(call.args[0]).is_array:
@@ -62,8 +63,10 @@ class ArrayLowering(ElementwiseLowering):
                 return expression("owner.copy()", owner=self.expr(owner))
             case "size" | "dim" | "numel":
                 return self._extent(owner, name, arguments)
-            case _ if name in _CASTS and not arguments:
-                return expression(f"owner.astype(np.{_CASTS[name]})", owner=self.expr(owner))
+            case _ if name in CASTS and not arguments and self.is_elementwise(call):
+                return self.elementwise(call)
+            case _ if name in CASTS and not arguments:
+                return expression(f"owner.astype(np.{CASTS[name]})", owner=self.expr(owner))
             case "to" | "astype" | "type":
                 dtype = self.dtype(arguments[0] if arguments else keywords.get("dtype"))
                 lowered = self.expr(owner)
@@ -162,8 +165,21 @@ class ArrayLowering(ElementwiseLowering):
         elif kind.axes == 1 and len(arguments) == 2 and ast.unparse(arguments[1]) in ("-1", "1"):
             if (name == "repeat") != (ast.unparse(arguments[1]) == "1"):
                 raise Unsupported(name)
-            shape = expression(f"(count, {held}.shape[0])", count=self.expr(arguments[0]))
+            count = self.expr(arguments[0])
+            if name == "repeat":
+                return self._repeated(held, count)
+            shape = expression(f"(count, {held}.shape[0])", count=count)
         else:
             raise Unsupported(name)
-        spread = expression(f"np.broadcast_to({held}, shape)", shape=shape)
-        return expression("spread.copy()", spread=spread) if name == "repeat" else spread
+        return expression(f"np.broadcast_to({held}, shape)", shape=shape)
+
+    def _repeated(self, held: str, count: ast.expr) -> ast.expr:
+        rows, row, column = self.fresh("rows"), self.fresh("row"), self.fresh("column")
+        self.emit(
+            f"{rows} = np.empty((count, {held}.shape[0]), {held}.dtype)\n"
+            f"for {row} in range({rows}.shape[0]):\n"
+            f"    for {column} in range({rows}.shape[1]):\n"
+            f"        {rows}[{row}, {column}] = {held}[{column}]\n",
+            count=count,
+        )
+        return expression(rows)

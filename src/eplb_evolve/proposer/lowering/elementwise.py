@@ -1,4 +1,4 @@
-"""Arithmetic on whole arrays as one loop over the elements.
+"""Arithmetic, comparisons, choices and casts of whole arrays as one loop over the elements.
 
 Numba compiles array expressions too, but takes about a second for each of them, and a loop a tenth of that.
 """
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from ..templates import expression
 from .rows import RowLowering
 
+CASTS = {"float": "float32", "double": "float64", "long": "int64", "int": "int32", "bool": "bool_"}
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod)
+_COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 
 
 @dataclass(frozen=True)
@@ -20,43 +22,74 @@ class _Operand:
 
 
 class ElementwiseLowering(RowLowering):
-    """Trees of arithmetic operators whose leaves are arrays and numbers."""
+    """Trees of operations by element whose leaves are arrays and numbers."""
 
-    def is_elementwise(self, expr: ast.BinOp) -> bool:
-        """Whether the expression is arithmetic on arrays of known kind."""
+    def is_elementwise(self, expr: ast.expr) -> bool:
+        """Whether the expression is an operation by element on arrays of known kind."""
         kind = self.kinds.of(expr)
-        known = kind.is_array and kind.element in ("int", "float") and kind.axes is not None and kind.axes > 0
-        return known and isinstance(expr.op, _OPERATORS)
+        if not kind.is_array or kind.element is None or not kind.axes:
+            return False
+        match expr:
+            case ast.BinOp(op=op):
+                return isinstance(op, _OPERATORS) and kind.element != "bool"
+            case ast.Compare(left=left, ops=[op], comparators=[right]):
+                return isinstance(op, _COMPARISONS) and self._known(left) and self._known(right)
+            case ast.Call(func=ast.Attribute(value=owner, attr="where"), args=[test, yes, no], keywords=[]):
+                module = self.kinds.module(owner) in ("torch", "numpy")
+                return module and all(self._known(part) for part in (test, yes, no))
+            case ast.Call(func=ast.Attribute(value=owner, attr=name), args=[], keywords=[]):
+                return name in CASTS and self._known(owner)
+        return False
 
-    def elementwise(self, expr: ast.BinOp) -> ast.expr:
+    def elementwise(self, expr: ast.expr) -> ast.expr:
         """The name of a new array with the value of the expression."""
         kind = self.kinds.of(expr)
         axes = kind.axes or 0
         places = [self.fresh("at") for _ in range(axes)]
         operands: list[_Operand] = []
         element = self._element(expr, places, operands)
-        floats = [operand.name for operand in operands if operand.is_float]
-        if floats:
-            dtype = f"{floats[0]}.dtype"
-        elif kind.element == "float":
-            dtype = "np.float32" if kind.library == "torch" else "np.float64"
-        else:
-            dtype = f"{operands[0].name}.dtype"
         result = self.fresh("result")
         sizes = [self._size(axis, axes, operands) for axis in range(axes)]
-        lines = [f"{result} = np.empty(({', '.join(sizes)},), {dtype})"]
+        lines = [f"{result} = np.empty(({', '.join(sizes)},), {self._dtype(expr, operands)})"]
         for axis, place in enumerate(places):
             lines.append("    " * axis + f"for {place} in range({result}.shape[{axis}]):")
         lines.append("    " * axes + f"{result}[{', '.join(places)}] = element")
         self.emit("\n".join(lines), element=element)
         return expression(result)
 
+    def _known(self, expr: ast.expr) -> bool:
+        kind = self.kinds.of(expr)
+        return kind.is_scalar or (kind.is_array and kind.element is not None and kind.axes is not None)
+
+    def _dtype(self, expr: ast.expr, operands: list[_Operand]) -> str:
+        kind = self.kinds.of(expr)
+        match expr:
+            case ast.Call(func=ast.Attribute(attr=name), args=[]):
+                return f"np.{CASTS[name]}"
+        if kind.element == "bool":
+            return "np.bool_"
+        floats = [operand.name for operand in operands if operand.is_float]
+        if floats:
+            return f"{floats[0]}.dtype"
+        if kind.element == "float":
+            return "np.float32" if kind.library == "torch" else "np.float64"
+        return f"{operands[-1].name}.dtype"
+
     def _element(self, expr: ast.expr, places: list[str], operands: list[_Operand]) -> ast.expr:
         """The element of the expression at `places`."""
         kind = self.kinds.of(expr)
-        if isinstance(expr, ast.BinOp) and isinstance(expr.op, _OPERATORS) and (kind.is_array or kind.is_scalar):
-            left = self._element(expr.left, places, operands)
-            return ast.BinOp(left, expr.op, self._element(expr.right, places, operands))
+        if self.is_elementwise(expr) or (isinstance(expr, ast.BinOp) and kind.is_scalar):
+            match expr:
+                case ast.BinOp(left=left, op=op, right=right):
+                    first = self._element(left, places, operands)
+                    return ast.BinOp(first, op, self._element(right, places, operands))
+                case ast.Compare(left=left, ops=ops, comparators=[right]):
+                    first = self._element(left, places, operands)
+                    return ast.Compare(first, ops, [self._element(right, places, operands)])
+                case ast.Call(args=[test, yes, no]):
+                    return ast.IfExp(*(self._element(part, places, operands) for part in (test, yes, no)))
+                case ast.Call(func=ast.Attribute(value=owner, attr=name)):
+                    return expression(f"np.{CASTS[name]}(value)", value=self._element(owner, places, operands))
         lowered = self.expr(expr)
         if not kind.is_array or not kind.axes:
             return lowered if isinstance(lowered, ast.Constant) else expression(self.held(lowered))

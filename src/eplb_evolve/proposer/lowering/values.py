@@ -45,6 +45,8 @@ class ValueLowering(IndexLowering):
             case ast.Compare(left=left, ops=ops, comparators=sides):
                 if any(isinstance(op, ast.In | ast.NotIn) for op in ops) or self.kinds.of(left).form == "list":
                     raise Unsupported("comparison of lists")
+                if self.is_elementwise(expr):
+                    return self.elementwise(expr)
                 return ast.Compare(self.expr(left), ops, [self.expr(side) for side in sides])
             case ast.Subscript():
                 return self.read(expr)

@@ -9,6 +9,8 @@ from ..layout import forget_layout
 from ..program import HELPER_PREFIX, Program
 
 _ALL = 0.3  # how often every differing function is taken, not one
+CROSSOVER = "crossover"
+"""Name of this operator among those of a child."""
 
 
 def crossover(program: Program, donor: Program, rng: random.Random) -> bool:

@@ -5,7 +5,7 @@ import copy
 import random
 
 from ..analysis.inference import kinds_of
-from ..analysis.kinds import UNKNOWN
+from ..analysis.kinds import UNKNOWN, Kind
 from ..analysis.scope import Block, blocks
 from ..layout import forget_layout
 from ..program import Program
@@ -98,25 +98,23 @@ def _change_comparison(program: Program, rng: random.Random) -> bool:
 def _transplant_expression(program: Program, rng: random.Random) -> bool:
     """An expression is replaced by another one of the same kind from the same function."""
     kinds = kinds_of(program)
-    places: list[tuple[ast.FunctionDef, ast.expr, list[ast.expr]]] = []
+    places: list[tuple[ast.FunctionDef, ast.expr, Kind]] = []
     for function in program.functions():
         view = kinds.expressions(function)
-        found: list[ast.expr] = [
-            part
+        places += [
+            (function, part, kind)
             for part in ast.walk(function)
             if isinstance(part, ast.Name | ast.Call | ast.BinOp | ast.Subscript)
             and isinstance(getattr(part, "ctx", ast.Load()), ast.Load)
-            and view.of(part) != UNKNOWN
+            and (kind := view.of(part)) != UNKNOWN
         ]
-        for part in found:
-            others = [other for other in found if view.of(other) == view.of(part)]
-            others = [other for other in others if ast.dump(other) != ast.dump(part)]
-            if others:
-                places.append((function, part, others))
-    if not places:
-        return False
-    function, part, others = rng.choice(places)
-    return replace_expression(function, part, copy.deepcopy(rng.choice(others)))
+    rng.shuffle(places)
+    for function, part, kind in places:
+        alike = [other for owner, other, known in places if owner is function and known == kind]
+        others = [other for other in alike if ast.dump(other) != ast.dump(part)]
+        if others:
+            return replace_expression(function, part, copy.deepcopy(rng.choice(others)))
+    return False
 
 
 OPERATORS = (

@@ -15,7 +15,7 @@ from .base import Operator
 _OUTERMOST = 0.8  # compiling an inner loop alone pays for a call and its conversions on each pass
 _SHORTER = 0.4  # how often a run is not the longest possible: long ones take numba seconds to compile
 _CONVERSIONS = frozenset({"asarray", "ascontiguousarray", "from_numpy"})
-_INSERTION = 0.7  # how often a sort is written as an insertion sort, not as a call of numba's
+_INSERTION = 0.9  # how often a sort is written as an insertion sort; numba's own takes two seconds to compile
 _LEAST_CALLS = 3  # on arrays, in a run without a loop
 
 

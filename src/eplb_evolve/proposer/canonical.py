@@ -1,0 +1,89 @@
+"""What a program means, without comments, layout, docstrings, annotations and the names of its local variables."""
+
+import ast
+import hashlib
+
+from .analysis.scope import parameters
+from .program import HELPER_PREFIX
+
+
+def fingerprint(tree: ast.Module) -> str:
+    """Equal for programs that differ in names of locals and helpers, comments, layout and order of functions only."""
+    return joined(meanings(tree))
+
+
+def joined(parts: dict[str, str]) -> str:
+    """The fingerprint of a program whose statements mean this."""
+    return _digest("\n".join(sorted(parts.values())))
+
+
+def meanings(tree: ast.Module) -> dict[str, str]:
+    """What each top-level function means, by its name, and each other statement, by its place."""
+    helpers: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for place, stmt in enumerate(tree.body):
+        if isinstance(stmt, ast.FunctionDef):
+            found[stmt.name] = meaning = _digest(_Writer(stmt, helpers).text(stmt))
+            if stmt.name.startswith(HELPER_PREFIX):
+                helpers[stmt.name] = meaning
+        elif not _is_text(stmt):
+            found[f"{place}:"] = _digest(ast.dump(stmt))
+    return found
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _is_text(stmt: ast.AST) -> bool:
+    return isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Constant)
+
+
+class _Writer:
+    """Writes a function as text, its private names numbered in the order in which they appear."""
+
+    def __init__(self, function: ast.FunctionDef, helpers: dict[str, str]) -> None:
+        own = {argument.arg for argument in parameters(function)}
+        self._private = {
+            part.id for part in ast.walk(function) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+        }
+        if function.name.startswith(HELPER_PREFIX):
+            self._private |= own | {function.name}
+        else:
+            self._private -= own  # callers may name them
+        self._names = dict(helpers)
+        self._parts: list[str] = []
+
+    def text(self, node: ast.AST) -> str:
+        """The whole function."""
+        self._write(node)
+        return " ".join(self._parts)
+
+    def _name(self, name: str) -> str:
+        if name in self._private and name not in self._names:
+            self._names[name] = f"v{len(self._names)}"
+        return self._names.get(name, name)
+
+    def _write(self, value: object) -> None:
+        parts = self._parts
+        if isinstance(value, ast.Name):
+            parts.append(self._name(value.id))
+        elif isinstance(value, ast.AST):
+            parts.append(f"({type(value).__name__}")
+            for field in value._fields:
+                if field in ("ctx", "annotation", "returns", "type_comment", "kind"):
+                    continue
+                inner = getattr(value, field, None)
+                if field == "body" and isinstance(value, ast.FunctionDef) and len(value.body) > 1:
+                    inner = value.body[1:] if _is_text(value.body[0]) else value.body
+                if field in ("name", "arg") and isinstance(inner, str):
+                    inner = ast.Name(inner)
+                self._write(inner)
+            parts.append(")")
+        elif isinstance(value, list):
+            parts.append("[")
+            for item in value:
+                self._write(item)
+            parts.append("]")
+        else:
+            parts.append(repr(value))

@@ -1,0 +1,78 @@
+"""What is worth knowing about a program that is changed again and again; found out once and kept."""
+
+import ast
+import builtins
+import functools
+import pickle
+
+from .analysis.inference import kinds_of
+from .analysis.liveness import exposed_reads
+from .analysis.scope import bound_names, free_loads, parameters
+from .canonical import joined, meanings
+from .program import Program
+
+_KEPT = 64
+
+
+class Study:
+    """One program, and what its changed copies are compared with."""
+
+    def __init__(self, source: str) -> None:
+        program = Program.parse(source)
+        kinds_of(program)
+        self.meanings = meanings(program.tree)
+        """Of each top-level statement."""
+        self.fingerprint = joined(self.meanings)
+        self.free = free_loads(program.tree.body)
+        """Names that the program reads and does not bind."""
+        self.unbound = _unbound(program, set(self.meanings))
+        """Variables that a function may read before it binds them."""
+        # reading a pickle is five times as fast as a deep copy, and brings the kinds along
+        self._frozen = pickle.dumps(program, pickle.HIGHEST_PROTOCOL)
+
+    def program(self) -> Program:
+        """A copy to be changed."""
+        copied: Program = pickle.loads(self._frozen)
+        return copied
+
+    def program_for(self, around: "Study") -> Program:
+        """A copy of this program's region between the head and tail of another one."""
+        copied = self.program()
+        if around is not self:
+            other = around.program()
+            copied.head, copied.tail, copied.outside = other.head, other.tail, other.outside
+        return copied
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def study(source: str) -> Study:
+    """The study of a program; raises `UnreadableProgram`."""
+    return Study(source)
+
+
+def is_sound(child: Program, parts: dict[str, str], base: Study) -> bool:
+    """Whether the child, whose meanings are `parts`, compiles and reads no unbound variable that its base did not."""
+    try:
+        compile(ast.fix_missing_locations(child.tree), "<child>", "exec")
+    except (SyntaxError, ValueError, RecursionError, TypeError):
+        return False
+    changed = {name for name, meaning in parts.items() if base.meanings.get(name) != meaning}
+    new = [stmt for stmt in child.tree.body if not isinstance(stmt, ast.FunctionDef) or stmt.name in changed]
+    known = {name for stmt in child.tree.body for name in _bound(stmt)} | child.outside | set(dir(builtins))
+    return free_loads(new) - known <= base.free and _unbound(child, changed) <= base.unbound
+
+
+def _bound(stmt: ast.stmt) -> set[str]:
+    return {stmt.name} if isinstance(stmt, ast.FunctionDef) else bound_names(stmt)
+
+
+def _unbound(program: Program, among: set[str]) -> set[tuple[str, str]]:
+    """Variables of these top-level functions that may be read before they are bound."""
+    functions = [stmt for stmt in program.tree.body if isinstance(stmt, ast.FunctionDef) and stmt.name in among]
+    inner = [part for stmt in functions for part in ast.walk(stmt) if isinstance(part, ast.FunctionDef)]
+    return {
+        (function.name, name)
+        for function in inner
+        for name in exposed_reads(function.body)[0] & bound_names(function.body)
+        if name not in {argument.arg for argument in parameters(function)}
+    }
