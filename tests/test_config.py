@@ -30,8 +30,8 @@ def edited(tmp_path):
 
 def test_the_shipped_configuration_uses_the_embedded_proposer():
     read = config.read(SHIPPED)
-    assert read.models == ("embedded",)
-    assert read.embedded_api_base == "http://127.0.0.1:18765/v1"
+    assert read.local_models == ("embedded",)
+    assert read.gateway_api_base == "http://127.0.0.1:18765/v1"
     assert read.random_seed == 42
 
 
@@ -48,8 +48,8 @@ def test_the_llm_configurations_are_fine_once_their_key_is_set(name, monkeypatch
     monkeypatch.setenv("GEMINI_API_KEY", "x")
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     read = config.read(ROOT / "configs" / f"{name}.yaml")
-    assert read.embedded_api_base is None
-    assert read.models
+    assert read.gateway_api_base is None
+    assert read.llm_models
 
 
 @pytest.mark.parametrize("name", ["gemini", "openai"])

@@ -15,11 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.evaluation.settings import Device, Settings, Thresholds, Timing
+from eplb_evolve.gateway.demand import gateway_api_base
+from eplb_evolve.gateway.local import BEHAVIOURS
+from eplb_evolve.gateway.settings import GatewaySettings
 from eplb_evolve.placement import Topology
 from eplb_evolve.sandbox import Level, Limits
-
-EMBEDDED_MODEL = "embedded"
-"""The model name that asks for the embedded proposer at the model's api_base."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class EplbSection:
         timing: how many pairs, for how long
         limits: what a candidate may use
         minimum_sandbox_level: refuse to run candidates where the machine allows less
+        gateway: what the local endpoint forwards, records and may spend
     """
 
     workload: str = "dsv3-composite"
@@ -49,6 +50,7 @@ class EplbSection:
     timing: Timing = field(default_factory=Timing)
     limits: Limits = field(default_factory=Limits)
     minimum_sandbox_level: Level = "rlimits"
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
 
     def settings(self) -> Settings:
         """The part that an evaluation needs."""
@@ -62,16 +64,33 @@ class Config:
     Attributes:
         path: the file
         eplb: our own section
-        embedded_api_base: where the embedded proposer must listen, if the file asks for it
-        models: names of the models that propose
+        gateway_api_base: where the gateway must listen, if a model is served by one
+        local_models: names of the models that propose and are no LLM
+        llm_models: names of the others
         random_seed: OpenEvolve's seed, used for the embedded proposer as well
+        workers: how many evaluations OpenEvolve makes at once
+        evaluation_s: seconds after which it gives one up
     """
 
     path: Path
     eplb: EplbSection
-    embedded_api_base: str | None
-    models: tuple[str, ...]
+    gateway_api_base: str | None
+    local_models: tuple[str, ...]
+    llm_models: tuple[str, ...]
     random_seed: int
+    workers: int
+    evaluation_s: float
+
+    @property
+    def proposer(self) -> str:
+        """Who proposes, in words."""
+        local = (
+            "the embedded proposer" if self.local_models == ("embedded",) else "local " + ", ".join(self.local_models)
+        )
+        llms = "models " + ", ".join(self.llm_models)
+        if not self.local_models:
+            return llms
+        return f"{llms} and {local}" if self.llm_models else f"{local} (no LLM is used)"
 
 
 def read(path: Path) -> Config:
@@ -81,13 +100,15 @@ def read(path: Path) -> Config:
     eplb = _read_section(section, path)
     openevolve = _read_openevolve(document, path)
     models = openevolve.llm.models
-    embedded = [model.api_base for model in models if model.name == EMBEDDED_MODEL]
     return Config(
         path=path,
         eplb=eplb,
-        embedded_api_base=embedded[0] if embedded else None,
-        models=tuple(model.name for model in models),
+        gateway_api_base=gateway_api_base(models, eplb.gateway, path),
+        local_models=tuple(model.name for model in models if model.name in BEHAVIOURS),
+        llm_models=tuple(model.name for model in models if model.name not in BEHAVIOURS),
         random_seed=openevolve.random_seed if openevolve.random_seed is not None else 0,
+        workers=openevolve.evaluator.parallel_evaluations,
+        evaluation_s=openevolve.evaluator.timeout,
     )
 
 

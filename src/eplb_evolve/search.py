@@ -23,8 +23,8 @@ from eplb_evolve.evaluation.pipeline import evaluate, failed
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import build_task
 from eplb_evolve.feedback import artifacts, metrics, progress_line
+from eplb_evolve.gateway import lifecycle
 from eplb_evolve.paths import CONFIG_NAME, cache_dir
-from eplb_evolve.proposer import lifecycle
 from eplb_evolve.proposer.header import made_by
 from eplb_evolve.results.ledger import Entry, Ledger, now
 from eplb_evolve.sandbox.process import die_with_parent
@@ -92,7 +92,7 @@ class Search:
 
 
 def open_search(evaluator_file: str) -> Search:
-    """The search that this OpenEvolve process belongs to; starts the embedded proposer if the configuration asks.
+    """The search that this OpenEvolve process belongs to; starts the gateway if the configuration asks.
 
     Ends the process with one sentence and the right exit code when the configuration, a workload or a port is wrong:
     OpenEvolve would show a traceback.
@@ -110,12 +110,12 @@ def _open(root: Path) -> Search:
     if multiprocessing.parent_process() is not None:
         die_with_parent(os.getppid())  # OpenEvolve's workers would outlive a killed main process
         return search
-    proposer = "models " + ", ".join(search.config.models)
-    if search.config.embedded_api_base is not None:
-        lifecycle.ensure_running(search.config.embedded_api_base, search.config.random_seed, run / "proposer.jsonl")
-        proposer = "the embedded proposer (no LLM is used)"
+    read = search.config
+    if read.gateway_api_base is not None:
+        gateway = read.eplb.gateway
+        lifecycle.ensure_running(read.gateway_api_base, read.random_seed, run, gateway, read.workers, read.evaluation_s)
     print(
-        f"eplb: searching on {search.task.workload.name} with {proposer}; ledger: {search.ledger.file}",
+        f"eplb: searching on {search.task.workload.name} with {read.proposer}; ledger: {search.ledger.file}",
         file=sys.stderr,
     )
     return search

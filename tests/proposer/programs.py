@@ -190,6 +190,30 @@ def solve(seed: int):
     return sieve(30 + seed)
 '''
 
+RANKING = """
+import numba
+import numpy as np
+
+
+@numba.njit(error_model="numpy")
+def _jit_rank(scores):
+    places = np.empty(scores.shape, np.int64)
+    for row in range(scores.shape[0]):
+        order = np.argsort(-scores[row], kind="mergesort")
+        for column in range(scores.shape[1]):
+            places[row, order[column]] = column
+    return places
+
+
+def ranks(scores):
+    return _jit_rank(np.ascontiguousarray(scores))
+
+
+def solve(seed: int):
+    scores = np.random.default_rng(seed).integers(0, 5, (4, 30)).astype(np.float64)
+    return ranks(scores).tolist()
+"""
+
 ALL = {
     "histogram": HISTOGRAM,
     "assignment": ASSIGNMENT,
@@ -199,6 +223,7 @@ ALL = {
     "grid": GRID,
     "ordered": ORDERED,
     "primes": PRIMES,
+    "ranking": RANKING,
 }
 
 

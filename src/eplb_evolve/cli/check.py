@@ -15,19 +15,22 @@ from eplb_evolve.paths import project_root
 
 
 def check(config: Annotated[Path, typer.Argument(help="A configuration for openevolve-run.")]) -> None:
-    """Check a configuration: keys, types, workloads, topology, API key variables, the embedded proposer's port."""
+    """Check a configuration: keys, types, workloads, topology, API key variables, the gateway's port."""
     read = configuration.read(config)
     section = read.eplb
     folder = project_root() / "workloads"
     task = build_task(folder, section.workload, section.checks, section.settings(), topology=section.topology)
-    proposer = f"{', '.join(read.models)} (an LLM)"
-    if read.embedded_api_base is not None:
-        _check_port(read.embedded_api_base, config)
-        proposer = f"the embedded proposer at {read.embedded_api_base} (no LLM)"
+    if read.gateway_api_base is not None:
+        _check_port(read.gateway_api_base, config)
     windows, layers, experts = task.workload.windows.shape
     topology = task.workload.topology
     options.say(f"{config} is fine.")
-    options.say(f"  proposer  {proposer}")
+    options.say(f"  proposer  {_proposer(read)}")
+    if read.llm_models and read.gateway_api_base is not None:
+        gateway = section.gateway
+        cap = f"stops at {gateway.max_cost:.2f} USD" if gateway.max_cost is not None else "no max_cost"
+        record = "records" if gateway.records else "does not record"
+        options.say(f"  gateway   at {read.gateway_api_base}: {record}, {cap}")
     options.say(f"  workload  {task.workload.name}: {windows} windows x {layers} layers x {experts} experts")
     options.say(
         f"  topology  {topology.replicas} replicas on {topology.gpus} GPUs in {topology.nodes} nodes, "
@@ -35,6 +38,14 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration for opene
     )
     options.say(f"  checks    {', '.join(other.name for other in task.checks) or 'none'}")
     options.say(f"  profile   {section.profile}")
+
+
+def _proposer(read: configuration.Config) -> str:
+    parts = [f"{', '.join(read.llm_models)} (an LLM)"] if read.llm_models else []
+    if read.local_models:
+        local = "embedded proposer" if read.local_models == ("embedded",) else f"local {', '.join(read.local_models)}"
+        parts.append(f"the {local} at {read.gateway_api_base} (no LLM)")
+    return " and ".join(parts)
 
 
 def _check_port(api_base: str, config: Path) -> None:

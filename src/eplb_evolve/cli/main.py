@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from eplb_evolve.cli import check, doctor, evaluate, leaderboard, lineage, record, replay, workloads
+from eplb_evolve.cli import check, doctor, evaluate, gateway, leaderboard, lineage, record, replay, workloads
 from eplb_evolve.errors import EplbError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("record")(record.record)
 app.command("lineage")(lineage.lineage)
 app.command("replay")(replay.replay)
 app.command("check")(check.check)
+app.command("gateway")(gateway.gateway)
 app.command("doctor")(doctor.doctor)
 app.add_typer(workloads.app, name="workloads")
 

@@ -94,6 +94,7 @@ def propose(
         child = start.program_for(parent)
         changed = draw.change(child)
         child.prune()
+        child.name_helpers()
         parts = meanings(child.tree)
         meaning = joined(parts)
         if not changed or meaning in shown or meaning in known or not is_sound(child, parts, start):

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ class Program:
     layout: Layout
     outside: frozenset[str]
     """Names that the code outside of the region mentions."""
+    roots: frozenset[str]
+    """Functions that no other statement of the region mentioned when it was read."""
     steps: tuple[str, ...] = ()
     """Operators of each proposal that led here, the oldest first."""
     memory: dict[str, object] = field(default_factory=dict)
@@ -61,16 +64,17 @@ class Program:
             outside = frozenset(identifiers(ast.parse(head)) | identifiers(ast.parse(tail)))
         except (SyntaxError, ValueError) as error:
             raise UnreadableProgram(f"the program does not parse: {error}") from None
-        return cls(head, tail, tree, Layout(region, tree), outside, header.steps if header else ())
+        return cls(head, tail, tree, Layout(region, tree), outside, _roots(tree), header.steps if header else ())
 
     def copy(self) -> "Program":
         """A copy that can be changed without changing this one."""
-        return Program(self.head, self.tail, copy.deepcopy(self.tree), self.layout, self.outside, self.steps)
+        tree = copy.deepcopy(self.tree)
+        return Program(self.head, self.tail, tree, self.layout, self.outside, self.roots, self.steps)
 
     def with_region_of(self, other: "Program") -> "Program":
         """A copy of `other`'s region between this program's head and tail."""
         tree = copy.deepcopy(other.tree)
-        return Program(self.head, self.tail, tree, other.layout, self.outside, other.steps)
+        return Program(self.head, self.tail, tree, other.layout, self.outside, other.roots, other.steps)
 
     def render(self, tier: str, operators: Sequence[str], origin: str = "") -> str:
         """The program's text, with its provenance on top of the region; `origin` is its parent's hash, if known."""
@@ -122,11 +126,18 @@ class Program:
         self.tree.body.append(helper)
 
     def prune(self) -> None:
-        """Remove generated helpers, and imports that only they needed, once nothing calls them."""
+        """Remove functions that nothing calls any more, and generated imports that only they needed.
+
+        What nothing called in the program as it was read is what callers outside ask for, and stays.
+        """
         mentions = {id(stmt): mentioned(stmt) for stmt in self.tree.body}
         while True:
-            used = {name for stmt in self.tree.body for name in mentions[id(stmt)]} | self.outside
-            dead = [helper for helper in self.helpers() if helper.name not in used]
+            used = {name for stmt in self.tree.body for name in mentions[id(stmt)] - _own_name(stmt)} | self.outside
+            dead = [
+                stmt
+                for stmt in self.tree.body
+                if isinstance(stmt, ast.FunctionDef) and stmt.name not in used and stmt.name not in self.roots
+            ]
             if not dead:
                 break
             self.tree.body = [stmt for stmt in self.tree.body if stmt not in dead]
@@ -134,6 +145,18 @@ class Program:
         self.tree.body = [
             stmt for stmt in self.tree.body if ast.dump(stmt) not in generated or _bound_by_import(stmt) in used
         ]
+
+    def name_helpers(self) -> None:
+        """Name each helper by its content again, so that equal names mean equal helpers when programs cross."""
+        renamed: dict[str, str] = {}
+        for stmt in self.tree.body:
+            for part in ast.walk(stmt) if renamed else ():
+                if isinstance(part, ast.Name) and part.id in renamed:
+                    part.id = renamed[part.id]
+            if isinstance(stmt, ast.FunctionDef) and stmt.name.startswith(HELPER_PREFIX):
+                name = helper_name(stmt)
+                if name != stmt.name:
+                    renamed[stmt.name], stmt.name = name, name
 
     def module_aliases(self) -> dict[str, str]:
         """Alias of each imported module in the whole program: {"np": "numpy"}."""
@@ -144,6 +167,24 @@ class Program:
                     for name in stmt.names:
                         aliases[name.asname or name.name.split(".")[0]] = name.name
         return aliases
+
+
+def _own_name(stmt: ast.stmt) -> set[str]:
+    return {stmt.name} if isinstance(stmt, ast.FunctionDef) else set()
+
+
+def _roots(tree: ast.Module) -> frozenset[str]:
+    used = {name for stmt in tree.body for name in mentioned(stmt) - _own_name(stmt)}
+    functions = {stmt.name for stmt in tree.body if isinstance(stmt, ast.FunctionDef)}
+    return frozenset(name for name in functions - used if not name.startswith(HELPER_PREFIX))
+
+
+def helper_name(helper: ast.FunctionDef) -> str:
+    """The name that a helper's content gives it."""
+    bare = copy.copy(helper)
+    bare.name = HELPER_PREFIX
+    text = ast.unparse(ast.fix_missing_locations(bare))
+    return HELPER_PREFIX + hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _split(source: str) -> tuple[str, str, str]:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from eplb_evolve.config import EMBEDDED_MODEL
 from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.gateway.local import BEHAVIOURS
 from eplb_evolve.proposer.header import Header, made_by
 from eplb_evolve.results.ledger import Entry
 from eplb_evolve.results.trace import Mutation, sha256
@@ -121,7 +121,7 @@ def _how(mutation: Mutation) -> tuple[str, str]:
 
 
 def _header(mutation: Mutation) -> Header | None:
-    return made_by(mutation.child_code) if mutation.model in ("", EMBEDDED_MODEL) else None
+    return made_by(mutation.child_code) if mutation.model in ("", *BEHAVIOURS) else None
 
 
 def _step(source: str, tier: str, how: str, measured: Evaluation | None, before: float | None) -> Step:

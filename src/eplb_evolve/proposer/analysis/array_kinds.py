@@ -23,6 +23,8 @@ _CASTS: dict[str, Element] = {"float": "float", "double": "float", "half": "floa
 _SHAPED = frozenset({"view", "reshape", "expand", "repeat", "tile"})
 _REDUCTIONS = frozenset({"sum", "mean", "max", "min", "amax", "amin", "prod", "any", "all", "argmax", "argmin"})
 _PAIRS = frozenset({"sort", "topk", "kthvalue", "mode"})
+_DTYPE_PLACES = {"zeros": 1, "ones": 1, "empty": 1, "full": 2}
+"""Where numpy takes a dtype by position."""
 _FLOAT_FUNCTIONS = frozenset({"sqrt", "exp", "log", "log2", "linspace", "true_divide"})
 
 
@@ -50,7 +52,7 @@ def array_method(owner: Kind, method: str, call: ast.Call, of: KindOf) -> Kind:
     if not owner.is_array:
         return UNKNOWN
     library: Library = "numpy" if method == "numpy" else owner.library
-    dtype = _dtype_argument(call)
+    dtype = _dtype_argument(call, of)
     match method:
         case _ if method in _SAME:
             element = dtype or next((dtype_class(part) for part in call.args if dtype_class(part)), owner.element)
@@ -95,7 +97,9 @@ def array_function(module: str, function: str, call: ast.Call, of: KindOf) -> Ki
     if module not in ("torch", "numpy"):
         return UNKNOWN
     library: Library = "torch" if module == "torch" else "numpy"
-    dtype, first = _dtype_argument(call), of(call.args[0]) if call.args else UNKNOWN
+    dtype, first = _dtype_argument(call, of), of(call.args[0]) if call.args else UNKNOWN
+    if dtype is None and library == "numpy" and len(call.args) > (place := _DTYPE_PLACES.get(function, 9)):
+        dtype = _element_of(call.args[place], of)
     match function:
         case "zeros" | "ones" | "empty":
             sizes = call.args if library == "torch" else call.args[:1]
@@ -119,6 +123,10 @@ def array_function(module: str, function: str, call: ast.Call, of: KindOf) -> Ki
         case "where" if len(call.args) == 3:
             sides = [of(argument) for argument in call.args[1:]]
             return next((side for side in sides if side.is_array), tensor(None, None, library))
+        case "expand_dims":
+            return replace(first, axes=None if first.axes is None else first.axes + 1)
+        case "broadcast_to" if len(call.args) == 2:
+            return replace(first, axes=_shape_axes(call.args[1:], of))
         case "stack":
             return tensor(None, None, library)
         case _ if function in _FLOAT_FUNCTIONS:
@@ -139,11 +147,19 @@ def dtype_class(expr: ast.AST) -> Element:
     return None
 
 
-def _dtype_argument(call: ast.Call) -> Element:
+def _dtype_argument(call: ast.Call, of: KindOf) -> Element:
     for keyword in call.keywords:
         if keyword.arg == "dtype":
-            return dtype_class(keyword.value)
+            return _element_of(keyword.value, of)
     return None
+
+
+def _element_of(dtype: ast.expr, of: KindOf) -> Element:
+    """Class of numbers that `np.int64` or `other.dtype` stands for."""
+    match dtype:
+        case ast.Attribute(value=owner, attr="dtype"):
+            return of(owner).element
+    return dtype_class(dtype)
 
 
 def _shape_axes(sizes: list[ast.expr], of: KindOf) -> int | None:

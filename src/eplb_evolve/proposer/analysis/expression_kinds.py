@@ -137,6 +137,8 @@ class ExpressionKinds:
                 match index:
                     case ast.Constant(value=int() as at) if -len(owner.items) <= at < len(owner.items):
                         return owner.items[at]
+                    case ast.Slice(lower=None, upper=ast.Constant(value=int() as stop), step=None):
+                        return tuple_of(*owner.items[:stop])
                 return owner.item
             case "array":
                 return replace(owner, axes=self._axes_left(owner.axes, index))

@@ -1,7 +1,6 @@
 """Move a run of statements into a function that numba compiles, and call it with numpy views."""
 
 import ast
-import hashlib
 import textwrap
 from dataclasses import dataclass, field
 
@@ -10,7 +9,7 @@ from ..analysis.inference import Kinds
 from ..analysis.kinds import UNKNOWN, Kind
 from ..analysis.liveness import interface
 from ..analysis.scope import Block, function_locals, identifiers, mutated_names
-from ..program import HELPER_PREFIX, NameSource, Program
+from ..program import HELPER_PREFIX, NameSource, Program, helper_name
 from ..templates import statements
 from .base import Unsupported
 from .sorting import SortForm
@@ -61,14 +60,13 @@ class Outliner:
 
     def _helper(self, inputs: list[str], body: list[ast.stmt]) -> str:
         text = ast.unparse(ast.fix_missing_locations(ast.Module(body or [ast.Pass()], [])))
-        header = f"@numba.njit(error_model='numpy')\ndef {{}}({', '.join(inputs)}):\n"
-        text = header + textwrap.indent(text, "    ")
-        # named by content, so that the same helper found twice stays one when programs cross
-        name = HELPER_PREFIX + hashlib.sha256(text.encode()).hexdigest()[:8]
-        function = ast.parse(text.replace("{}", name, 1)).body[0]
+        header = f"@numba.njit(error_model='numpy')\ndef {HELPER_PREFIX}({', '.join(inputs)}):\n"
+        function = ast.parse(header + textwrap.indent(text, "    ")).body[0]
         assert isinstance(function, ast.FunctionDef)
+        # named by content, so that the same helper found twice stays one when programs cross
+        function.name = helper_name(function)
         self.helpers.append(function)
-        return name
+        return function.name
 
     def _callee(self, name: str) -> str:
         """The compiled form of a function that a run calls."""

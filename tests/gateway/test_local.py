@@ -1,4 +1,4 @@
-"""The endpoint: what it answers, and how it is started, found and ended."""
+"""The local models behind the gateway; how it is started, found and ended."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -14,49 +13,35 @@ from pathlib import Path
 
 import psutil
 import pytest
+from gateway.conftest import KEY
 from proposer.programs import ALL
 from proposer.test_prompt import ask
 
 from eplb_evolve.errors import EnvironmentProblem
-from eplb_evolve.proposer import lifecycle
+from eplb_evolve.gateway import lifecycle
+from eplb_evolve.gateway.settings import NAME, GatewaySettings, Service
 from eplb_evolve.proposer.embedded import EmbeddedModel
-from eplb_evolve.proposer.server import Server
 
 START = """
 import sys, time, os, subprocess
 from pathlib import Path
-from eplb_evolve.proposer import ensure_running
-endpoint = ensure_running(sys.argv[1], 7, Path(sys.argv[2]))
+from eplb_evolve.gateway.lifecycle import ensure_running
+from eplb_evolve.gateway.settings import ForwardedModel, GatewaySettings
+settings = GatewaySettings(models={"m": ForwardedModel("http://127.0.0.1:9/v1", "TEST_KEY")})
+endpoint = ensure_running(sys.argv[1], 7, Path(sys.argv[2]), settings)
 again = subprocess.run([sys.executable, "-c", (
-    "import sys; from pathlib import Path; from eplb_evolve.proposer import ensure_running;"
+    "import sys; from pathlib import Path; from eplb_evolve.gateway.lifecycle import ensure_running;"
     "found = ensure_running(sys.argv[1], 7, Path(sys.argv[2])); print(found.pid, found.started_here)"
 ), *sys.argv[1:3]], capture_output=True, text=True).stdout.strip()
 print(endpoint.pid, again, flush=True)
 time.sleep(60)
 """
+SERVER = [sys.executable, "-P", "-m", "eplb_evolve.gateway.server"]
 
 
 @pytest.fixture
-def served(tmp_path):
-    log = tmp_path / "log.jsonl"
-    server = Server(0, EmbeddedModel(11, log))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", log
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch):
-    monkeypatch.delenv(lifecycle.RUNNING, raising=False)
+def served(serve, tmp_path):
+    return serve(Service(0, seed=11, run=str(tmp_path))), tmp_path / "proposer.jsonl"
 
 
 def post(url, body):
@@ -69,19 +54,36 @@ def post(url, body):
 
 
 def chat(prompt, **more):
-    return {"model": "some-name", "messages": [{"role": "user", "content": prompt}]} | more
+    return {"model": "embedded", "messages": [{"role": "user", "content": prompt}]} | more
 
 
 def test_a_prompt_is_answered_in_the_form_of_the_openai_api(served):
     url, log = served
     status, answer = post(url, chat(ask(ALL["grid"]), seed=3))
     assert status == 200
-    assert answer["model"] == "some-name"
+    assert answer["model"] == "embedded"
     assert answer["choices"][0]["finish_reason"] == "stop"
     assert "<<<<<<< SEARCH" in answer["choices"][0]["message"]["content"]
     line = json.loads(log.read_text())
     assert line["counter"] == 1
-    assert set(line) == {"counter", "seed", "operators", "tier", "milliseconds"}
+    assert not (log.parent / "exchanges.jsonl").exists()
+
+
+def test_a_local_exchange_is_recorded_when_asked(serve, tmp_path):
+    url = serve(Service(0, run=str(tmp_path), gateway=GatewaySettings(record=True)))
+    _, answer = post(url, chat(ask(ALL["grid"])))
+    line = json.loads((tmp_path / "exchanges.jsonl").read_text())
+    assert line["reply"] == answer["choices"][0]["message"]["content"]
+    assert (line["model"], line["parsed"], line["usage"]) == ("embedded", True, None)
+    assert not (tmp_path / "usage.json").exists()
+
+
+def test_each_local_model_answers_under_its_name_and_others_are_unknown(served):
+    status, answer = post(served[0], chat(ask(ALL["grid"])) | {"model": "random-edits"})
+    assert (status, answer["model"]) == (200, "random-edits")
+    status, answer = post(served[0], chat(ask(ALL["grid"])) | {"model": "embeded"})
+    assert status == 404
+    assert answer["error"]["message"] == "there is no model 'embeded' here (did you mean 'embedded'?)"
 
 
 def test_two_servers_with_one_seed_propose_the_same_and_none_twice():
@@ -95,7 +97,7 @@ def test_health_identifies_the_server(served):
     url, _ = served
     with urllib.request.urlopen(url + "/health") as response:
         health = json.load(response)
-    assert health == {"name": lifecycle.NAME, "pid": os.getpid(), "seed": 11, "proposals": 0}
+    assert health == {"name": NAME, "pid": os.getpid(), "seed": 11, "proposals": 0}
     with urllib.request.urlopen(url + "/v1/models") as response:
         assert json.load(response)["data"][0]["id"] == "embedded"
 
@@ -119,33 +121,40 @@ def test_a_request_that_cannot_be_answered_is_refused_in_one_sentence(served, bo
     assert "\n" not in answer["error"]["message"]
 
 
+def run_server(service, **more):
+    process = subprocess.Popen(SERVER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **more)
+    process.stdin.write(json.dumps(service))
+    process.stdin.close()
+    return process
+
+
 def test_a_busy_port_ends_the_server_with_code_3(served):
-    port = served[0].rpartition(":")[2]
-    command = [sys.executable, "-m", "eplb_evolve.proposer.server", "--port", port]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 3
-    assert done.stderr == f"port {port} on 127.0.0.1 is already in use\n"
+    port = int(served[0].rpartition(":")[2])
+    with run_server({"port": port}) as server:
+        assert server.stdout.read() == f"failed: port {port} on 127.0.0.1 is already in use\n"
+    assert server.returncode == 3
 
 
-def test_the_module_prints_one_ready_line_and_listens_on_the_loopback_only(free_port):
-    command = [sys.executable, "-m", "eplb_evolve.proposer.server", "--port", str(free_port), "--seed", "5"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
-        assert server.stdout.readline() == f"ready: {lifecycle.NAME} on http://127.0.0.1:{free_port}/v1, seed 5\n"
+def test_the_process_prints_one_ready_line_listens_on_the_loopback_only_and_loads_no_torch(free_port):
+    with run_server({"port": free_port, "seed": 5}) as server:
+        assert server.stdout.readline() == f"ready: {NAME} on http://127.0.0.1:{free_port}/v1, seed 5\n"
         listening = [c.laddr.ip for c in psutil.Process(server.pid).net_connections() if c.status == "LISTEN"]
         assert listening == ["127.0.0.1"]
-        modules = Path(f"/proc/{server.pid}/maps").read_text()
-        assert "libtorch" not in modules
+        assert "libtorch" not in Path(f"/proc/{server.pid}/maps").read_text()
         server.kill()
 
 
 def test_kill_9_of_the_starter_ends_the_server_which_children_find_and_do_not_start_again(tmp_path, free_port):
     api_base = f"http://127.0.0.1:{free_port}/v1"
     secret = os.environ | {"OPENAI_API_KEY": "secret"}
-    command = [sys.executable, "-c", START, api_base, str(tmp_path / "log.jsonl")]
+    command = [sys.executable, "-c", START, api_base, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=secret) as starter:
         pid, found, started_here = starter.stdout.readline().split()
         assert (found, started_here) == (pid, "False")
-        assert "OPENAI_API_KEY" not in psutil.Process(int(pid)).environ()
+        gateway = psutil.Process(int(pid))
+        assert "OPENAI_API_KEY" not in gateway.environ()
+        assert gateway.environ()["TEST_KEY"] == KEY
+        assert KEY not in " ".join(gateway.cmdline())
         assert lifecycle.health(free_port)["seed"] == 7
         starter.send_signal(signal.SIGKILL)
     for _ in range(200):
@@ -157,7 +166,7 @@ def test_kill_9_of_the_starter_ends_the_server_which_children_find_and_do_not_st
 
 def test_a_port_of_another_process_is_reported(tmp_path, served, free_port):
     port = served[0].rpartition(":")[2]
-    with pytest.raises(lifecycle.PortBusy, match=f"port {port} is held by the proposer of another run") as problem:
+    with pytest.raises(lifecycle.PortBusy, match=f"port {port} is held by the gateway of another run") as problem:
         lifecycle.ensure_running(f"http://127.0.0.1:{port}/v1", 1, tmp_path / "log")
     assert isinstance(problem.value, EnvironmentProblem)
     with socket.socket() as other:

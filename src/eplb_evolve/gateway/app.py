@@ -1,0 +1,164 @@
+"""The HTTP side: an OpenAI-compatible chat endpoint, /v1/models, /v1/usage and /health."""
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from eplb_evolve.errors import suggestion
+from eplb_evolve.gateway.cap import Cap
+from eplb_evolve.gateway.local import BEHAVIOURS, LocalModels
+from eplb_evolve.gateway.record import Attempt, Exchange, Recorder
+from eplb_evolve.gateway.settings import NAME, Service
+from eplb_evolve.gateway.usage import Totals, Usage
+from eplb_evolve.proposer.embedded import CannotAnswer
+
+_MOST_BYTES = 64 * 1024 * 1024
+
+
+class BadRequest(ValueError):
+    """The request is not a chat request that can be answered; the message says why in one sentence."""
+
+
+class Gateway:
+    """Serves the local models and forwards the configured ones. `upstreams` are made here unless given."""
+
+    def __init__(self, service: Service, upstreams: dict[str, Any] | None = None, dry_runs: bool = False) -> None:
+        run = Path(service.run) if service.run is not None else None
+        settings = service.gateway
+        self._service = service
+        self._local = LocalModels(service.seed, run, dry_runs)
+        self._totals = Totals(run)
+        self._cap = Cap(service, self._totals)
+        self._recorder = Recorder(run) if run is not None and settings.records else None
+        if upstreams is None and settings.models:
+            from eplb_evolve.gateway.upstream import Upstream  # the openai package takes a second
+
+            upstreams = {name: Upstream(model, settings) for name, model in settings.models.items()}
+        self._upstreams = upstreams or {}
+
+    def application(self) -> Starlette:
+        """The routes, for an ASGI server."""
+        return Starlette(
+            routes=[
+                Route("/health", self._health),
+                Route("/v1/models", self._models),
+                Route("/v1/usage", self._usage),
+                Route("/v1/chat/completions", self._chat, methods=["POST"]),
+            ],
+            exception_handlers={404: _nothing_here, Exception: _broken},
+        )
+
+    async def _health(self, _: Request) -> JSONResponse:
+        about = {"name": NAME, "pid": os.getpid(), "seed": self._service.seed, "proposals": self._local.proposals}
+        return JSONResponse(about)
+
+    async def _models(self, _: Request) -> JSONResponse:
+        names = [*BEHAVIOURS, *self._upstreams]
+        return JSONResponse({"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
+
+    async def _usage(self, _: Request) -> JSONResponse:
+        return JSONResponse(self._totals.as_dict())
+
+    async def _chat(self, request: Request) -> JSONResponse:
+        try:
+            body = await _body(request)
+            text = _user_text(body)
+            name = str(body.get("model"))
+            if name not in self._upstreams and name not in BEHAVIOURS:
+                known = [*BEHAVIOURS, *self._upstreams]
+                return _fail(404, f"there is no model '{name}' here{suggestion(name, known)}")
+            if self._cap.stops_all or (self._cap.reached and name in self._upstreams):
+                await self._cap.hold()
+                return _fail(402, self._cap.sentence)
+            if name in self._upstreams:
+                return await self._forward(name, body, text)
+            return await self._answer(name, body, text)
+        except (BadRequest, CannotAnswer) as error:
+            return _fail(400, str(error))
+
+    async def _answer(self, name: str, body: dict[str, Any], text: str) -> JSONResponse:
+        started = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        reply = await loop.run_in_executor(self._local.thread, self._local.answer, name, text, body.get("seed"))
+        if self._recorder is not None:
+            seconds = time.perf_counter() - started
+            self._recorder.append(Exchange(name, body, reply, seconds, attempts=[Attempt(200, "")]), text)
+        return JSONResponse(_completion(name, reply))
+
+    async def _forward(self, name: str, body: dict[str, Any], text: str) -> JSONResponse:
+        started = time.perf_counter()
+        outcome = await self._upstreams[name].forward(body)
+        self._totals.add(name, outcome.usage or Usage(), outcome.usage_complete)
+        if self._recorder is not None:
+            seconds = time.perf_counter() - started
+            exchange = Exchange(
+                name, outcome.request, outcome.reply, seconds, outcome.response, outcome.usage, outcome.attempts
+            )
+            self._recorder.append(exchange, text)
+        if outcome.body is None:
+            return _fail(outcome.status, outcome.message)
+        return JSONResponse(outcome.body)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    length = request.headers.get("content-length", "")
+    if not length.isdigit() or int(length) > _MOST_BYTES:
+        raise BadRequest(f"the request needs a Content-Length of at most {_MOST_BYTES} bytes")
+    try:
+        body = json.loads(await request.body())
+    except ValueError:
+        raise BadRequest("the request's body is not JSON") from None
+    if not isinstance(body, dict):
+        raise BadRequest("the request is not a JSON object")
+    if body.get("stream"):
+        raise BadRequest("streamed replies are not served here")
+    return body
+
+
+def _user_text(body: dict[str, Any]) -> str:
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        raise BadRequest("the request has no list of messages")
+    texts = [
+        message["content"]
+        for message in messages
+        if isinstance(message, dict) and message.get("role") == "user" and isinstance(message.get("content"), str)
+    ]
+    if not texts:
+        raise BadRequest("the request has no user message with text")
+    return str(texts[-1])
+
+
+def _completion(model: str, text: str) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text}
+    return {
+        "id": f"chatcmpl-{time.time_ns()}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+        "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+    }
+
+
+def _fail(status: int, message: str) -> JSONResponse:
+    """An error in the API's form. The client is told not to try again: the gateway has tried enough."""
+    body = {"error": {"message": message, "type": "invalid_request_error" if status < 500 else "server_error"}}
+    return JSONResponse(body, status, {"x-should-retry": "false"})
+
+
+async def _nothing_here(request: Request, _: Exception) -> JSONResponse:
+    return _fail(404, f"there is nothing at {request.url.path}")
+
+
+async def _broken(_: Request, problem: Exception) -> JSONResponse:
+    reason = problem.strerror if isinstance(problem, OSError) else ""  # other words might hold what nobody should read
+    return _fail(500, f"the gateway failed: {reason or type(problem).__name__}")

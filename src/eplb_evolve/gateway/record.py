@@ -1,0 +1,86 @@
+"""RUN/exchanges.jsonl: one line per exchange, on disk before the reply is delivered."""
+
+import datetime
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eplb_evolve.gateway.parsing import makes_a_program
+from eplb_evolve.gateway.usage import Usage
+
+FILE_NAME = "exchanges.jsonl"
+FAILED = "failed_replies"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try: the HTTP status, None without an answer; why it was not good, "" if it was; the wait after it."""
+
+    status: int | None
+    why: str
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request and what came of it.
+
+    Attributes:
+        request: the body as forwarded
+        reply: text of the message, None when there was none
+        seconds: from the request to the end of the last try
+        response: raw body of the last response where it could not be used
+        usage: of all tries together; None for a local model, and where no response stated it
+    """
+
+    model: str
+    request: dict[str, Any]
+    reply: str | None
+    seconds: float
+    response: str | None = None
+    usage: Usage | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+class Recorder:
+    """Appends to the record of one run folder; replies of which OpenEvolve can make nothing are kept raw as well."""
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._file = run / FILE_NAME
+        self._number = self._file.read_bytes().count(b"\n") if self._file.exists() else 0
+
+    def append(self, exchange: Exchange, prompt_text: str) -> None:
+        """Write one line and wait until it is on disk."""
+        self._number += 1
+        parsed = makes_a_program(prompt_text, exchange.reply) if exchange.reply is not None else False
+        line = {
+            "number": self._number,
+            "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+            "model": exchange.model,
+            "request": exchange.request,
+            "reply": exchange.reply,
+            "response": exchange.response,
+            "usage": _tokens(exchange.usage),
+            "cost_usd": exchange.usage.cost_usd if exchange.usage is not None else None,
+            "seconds": round(exchange.seconds, 3),
+            "attempts": [vars(attempt) for attempt in exchange.attempts],
+            "parsed": parsed,
+        }
+        self._run.mkdir(parents=True, exist_ok=True)
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        raw = exchange.reply if exchange.reply is not None else exchange.response
+        if parsed is False and raw is not None:
+            (self._run / FAILED).mkdir(exist_ok=True)
+            (self._run / FAILED / f"{self._number:04}.txt").write_text(raw, encoding="utf-8", errors="replace")
+
+
+def _tokens(usage: Usage | None) -> dict[str, int] | None:
+    if usage is None:
+        return None
+    return {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}

@@ -1,0 +1,76 @@
+"""The gateway's process: told what to do by JSON on stdin, it prints one line when it is ready, and serves."""
+
+import ctypes
+import errno
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+from pydantic import TypeAdapter
+
+from eplb_evolve.errors import EnvironmentProblem, EplbError
+from eplb_evolve.gateway.app import Gateway
+from eplb_evolve.gateway.settings import FAILED, NAME, READY, Service
+
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(service: Service) -> None:
+    """Listen on the loopback interface until killed or interrupted; raises EplbError when that cannot be done."""
+    with _listen(service.port) as listener:
+        gateway = Gateway(service, dry_runs=service.run is not None)
+        port = listener.getsockname()[1]
+        print(f"{READY}{NAME} on http://127.0.0.1:{port}/v1, seed {service.seed}", flush=True)
+        server(gateway).run(sockets=[listener])
+
+
+def server(gateway: Gateway) -> uvicorn.Server:
+    """An HTTP server that says nothing of its own."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            gateway.application(),
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        reason = "is already in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+        raise EnvironmentProblem(f"port {port} on 127.0.0.1 {reason}") from error
+
+
+def _die_with(parent: int) -> bool:
+    """Have the kernel kill this process when its parent ends, however it ends; False when it has ended already."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    return os.getppid() == parent
+
+
+def main() -> int:
+    """Serve until killed; returns an exit code when that cannot be done."""
+    service = TypeAdapter(Service).validate_json(sys.stdin.read())
+    if service.parent is not None and not _die_with(service.parent):
+        return EnvironmentProblem.exit_code
+    if service.run is not None:
+        Path(service.run).mkdir(parents=True, exist_ok=True)
+    try:
+        serve(service)
+    except EplbError as problem:
+        print(f"{FAILED}{problem}", flush=True)
+        return problem.exit_code
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""What is forwarded, tried again, passed on, counted and recorded."""
+
+import json
+
+import openai
+import pytest
+from gateway.conftest import KEY, QUICK
+from gateway.scripted_upstream import DROP, ECHO_KEY, STALL, answer, error, upstream
+from proposer.programs import ALL
+from proposer.test_prompt import ask
+
+from eplb_evolve.gateway.settings import ForwardedModel, GatewaySettings
+from eplb_evolve.gateway.upstream import Upstream, _retry_after
+
+
+def complete(client, text="improve this", **more):
+    return client.chat.completions.create(model="m", messages=[{"role": "user", "content": text}], **more)
+
+
+def lines(run):
+    return [json.loads(line) for line in (run / "exchanges.jsonl").read_text().splitlines()]
+
+
+def test_one_request_outlives_every_transient_fault(forward, tmp_path):
+    steps = [
+        STALL,
+        DROP,
+        error(429, "slow down", Retry_After="0.05"),
+        error(500, "oops"),
+        (503, "<html>busy</html>", {}),
+        answer("the reply"),
+    ]
+    with upstream(*steps) as endpoint:
+        reply = complete(forward(endpoint), seed=5, temperature=0.3, extra_body={"verbosity": "low"})
+    assert reply.choices[0].message.content == "the reply"
+    assert endpoint.bodies == [endpoint.bodies[0]] * len(steps)
+    assert endpoint.bodies[0] | {"seed": 5, "temperature": 0.3, "verbosity": "low"} == endpoint.bodies[0]
+    assert set(endpoint.keys) == {KEY}
+    (line,) = lines(tmp_path / "run")
+    assert [attempt["status"] for attempt in line["attempts"]] == [None, None, 429, 500, 503, 200]
+    assert line["attempts"][2] == {"status": 429, "why": "slow down", "wait_s": 0.05}
+    assert "no answer within 0.5 s" in line["attempts"][0]["why"]
+    assert line["request"] == endpoint.bodies[0]
+    assert line["reply"] == "the reply"
+
+
+@pytest.mark.parametrize("useless", [answer(""), answer(None), (200, "<html>", {}), (200, '{"choices": [', {})])
+def test_a_useless_reply_is_asked_for_again_twice_at_most(forward, tmp_path, useless):
+    with upstream(useless, useless, answer("now"), useless) as endpoint:
+        client = forward(endpoint)
+        assert complete(client).choices[0].message.content == "now"
+        with pytest.raises(openai.InternalServerError, match=r"(empty|not a chat completion) \(3 tries\)"):
+            complete(client)
+        assert len(endpoint.bodies) == 6
+    assert lines(tmp_path / "run")[1]["response"] == useless[1]
+
+
+def test_the_tokens_of_every_try_count(forward, tmp_path):
+    with upstream(answer("", 100, 10), answer("yes", 200, 20)) as endpoint:
+        complete(forward(endpoint))
+    assert lines(tmp_path / "run")[0]["usage"] == {"prompt_tokens": 300, "completion_tokens": 30}
+    assert lines(tmp_path / "run")[0]["cost_usd"] == pytest.approx((300 * 1 + 30 * 10) / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [
+        (error(400, "no such parameter"), openai.BadRequestError),
+        (error(401, "no such key"), openai.AuthenticationError),
+        (error(429, "you are out of money", "insufficient_quota"), openai.RateLimitError),
+    ],
+)
+def test_a_final_error_passes_at_once_in_the_provider_s_words(forward, step, kind):
+    with upstream(step) as endpoint:
+        with pytest.raises(kind, match=json.loads(step[1])["error"]["message"]):
+            complete(forward(endpoint))
+        assert len(endpoint.bodies) == 1
+
+
+def test_trying_again_ends_with_retry_seconds(forward):
+    with upstream(error(429, "slow down", Retry_After="30")) as endpoint:
+        with pytest.raises(openai.RateLimitError, match="slow down"):
+            complete(forward(endpoint, retry_seconds=5))
+        assert len(endpoint.bodies) == 1
+
+
+def test_the_key_is_written_nowhere_even_when_the_endpoint_echoes_it(forward, tmp_path, capfd):
+    with upstream(ECHO_KEY, answer(f"your key is {KEY}")) as endpoint:
+        client = forward(endpoint)
+        with pytest.raises(openai.AuthenticationError, match="Incorrect API key provided: <key>"):
+            complete(client)
+        assert complete(client).choices[0].message.content == "your key is <key>"
+        assert endpoint.keys == [KEY, KEY]
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert {file.name for file in files} >= {"exchanges.jsonl", "usage.json"}
+    assert not [file for file in files if KEY in file.read_text()]
+    assert KEY not in "".join(capfd.readouterr())
+
+
+def test_totals_add_up_and_survive_a_restart(forward, tmp_path):
+    with upstream(answer("a", 1000, 100), answer("b", None), answer("c", 500, 50)) as endpoint:
+        client = forward(endpoint)
+        complete(client)
+        complete(client)
+        client = forward(endpoint)
+        complete(client)
+    totals = json.loads((tmp_path / "run" / "usage.json").read_text())
+    model = totals["models"]["m"]
+    assert (model["exchanges"], model["exchanges_without_usage"]) == (3, 1)
+    assert (model["prompt_tokens"], model["completion_tokens"]) == (1500, 150)
+    assert totals["cost_usd"] == model["cost_usd"] == pytest.approx((1500 + 1500) / 1e6)
+    assert client.get("/usage", cast_to=object) == totals
+    assert [line["number"] for line in lines(tmp_path / "run")] == [1, 2, 3]
+
+
+def test_a_cost_without_prices_is_unknown(forward, tmp_path):
+    with upstream(answer("a")) as endpoint:
+        complete(forward(endpoint, prices=(None, None)))
+    assert json.loads((tmp_path / "run" / "usage.json").read_text())["models"]["m"]["cost_usd"] is None
+
+
+def test_the_reply_that_crosses_the_cap_is_delivered_and_the_next_is_refused(forward):
+    with upstream(answer("dear", 1_000_000, 0)) as endpoint:
+        client = forward(endpoint, max_cost=0.5)
+        assert complete(client).choices[0].message.content == "dear"
+        with pytest.raises(openai.APIStatusError, match=r"1\.00 USD are spent, max_cost is 0\.50") as refused:
+            complete(client)
+        assert refused.value.status_code == 402
+        assert len(endpoint.bodies) == 1
+
+
+DIFF = "<<<<<<< SEARCH\n{}\n=======\nx = 1\n>>>>>>> REPLACE"
+LINE = ALL["grid"].splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "reply", "parsed"),
+    [
+        (ask(ALL["grid"]), DIFF.format(LINE), True),
+        (ask(ALL["grid"]), DIFF.format("no such line"), False),
+        (ask(ALL["grid"]), "I would rather not", False),
+        (ask(ALL["grid"]), DIFF.format(LINE) + "\n=======", False),
+        (ask(ALL["grid"], diff=False), "```python\nx = 1\n```", True),
+        (ask(ALL["grid"], diff=False), f"```python\n{ALL['grid'].strip()}\n```", ALL["grid"] != ALL["grid"].strip()),
+        (ask(ALL["grid"], diff=False), "```python\n\n```", False),
+        ("no prompt of OpenEvolve's", "anything", None),
+    ],
+)
+def test_a_reply_of_which_openevolve_makes_nothing_is_kept_raw(forward, tmp_path, prompt, reply, parsed):
+    with upstream(answer(reply)) as endpoint:
+        complete(forward(endpoint), prompt)
+    assert lines(tmp_path / "run")[0]["parsed"] is parsed
+    kept = tmp_path / "run" / "failed_replies" / "0001.txt"
+    assert kept.exists() == (parsed is False)
+    assert not kept.exists() or kept.read_text() == reply
+
+
+def test_nothing_is_recorded_where_that_is_not_wanted(forward, tmp_path):
+    with upstream(answer("a")) as endpoint:
+        complete(forward(endpoint, record=False))
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["usage.json"]
+
+
+@pytest.mark.parametrize(("host", "seed"), [("generativelanguage.googleapis.com", None), ("api.example.com", 5)])
+def test_gemini_gets_no_seed(host, seed):
+    endpoint = Upstream(ForwardedModel(f"https://{host}/v1"), GatewaySettings())
+    assert endpoint.request({"model": "m", "messages": [], "seed": 5}).get("seed") == seed
+
+
+def test_waits_double_up_to_a_minute_and_retry_after_may_be_a_date():
+    assert 0.0075 <= QUICK.wait(1) <= 0.01
+    assert 0.015 <= QUICK.wait(40) <= 0.02
+    assert _retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
+    assert _retry_after({"retry-after": "7"}) == 7
+    assert _retry_after({}) is None
