@@ -1,4 +1,5 @@
-"""A dry run: does a program answer small inputs with valid placements? No clock, no balance, a tenth of a second.
+"""A dry run: does a program answer small synthetic inputs with valid placements, the same for the same input, that are
+not hopelessly unbalanced? No clock, a tenth of a second.
 
 A proposer asks before it hands a program to a search. What numba would compile is interpreted here, since compiling
 takes seconds; so a program that passes may still fail to compile in its evaluation.
@@ -9,12 +10,24 @@ from pathlib import Path
 
 import numpy as np
 
+from eplb_evolve import reference
 from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.evaluation.calls import Caller
 from eplb_evolve.evaluation.checks import check_small_shapes
-from eplb_evolve.sandbox import Level, Limits, Zygote
+from eplb_evolve.evaluation.constraint import measure
+from eplb_evolve.evaluation.inputs import CallInputs
+from eplb_evolve.evaluation.replay import repeat_here
+from eplb_evolve.placement import Placement, Topology
+from eplb_evolve.sandbox import Level, Limits, Worker, Zygote
 
 LIMITS = Limits(first_call_s=10, call_s=3, memory_mb=4096)
 INTERPRETED = {"NUMBA_DISABLE_JIT": "1"}
+
+HOPELESS = 0.8
+"""Least balancedness, as a share of the exact greedy's on the same loads; the real constraint asks for more."""
+
+LAYERS, EXPERTS = 3, 48
+TOPOLOGIES = (Topology(64, groups=4, nodes=2, gpus=8), Topology(64, groups=1, nodes=1, gpus=8))
 
 
 class DryRun:
@@ -38,11 +51,25 @@ class DryRun:
                 return str(failure)
         try:
             check_small_shapes(worker, self._rng)
+            for topology in TOPOLOGIES:
+                self._check_balance(worker, topology)
         except CandidateFailure as failure:
             return str(failure)
         finally:
             worker.close()
         return None
+
+    def _check_balance(self, worker: Worker, topology: Topology) -> None:
+        load = self._rng.lognormal(4, 1, (LAYERS, EXPERTS))
+        inputs = CallInputs(load.astype(np.float32), load, np.arange(LAYERS), np.tile(np.arange(EXPERTS), (LAYERS, 1)))
+        caller = Caller(worker, topology, "small synthetic loads", self._rng)
+        call = caller.call(inputs)
+        repeat_here(worker, [call], topology, self._rng)
+        phy2log, _, logcnt = reference.plan(load, *topology.as_arguments())
+        reached = measure(call.placement, inputs, topology.gpus).same_window
+        greedy = measure(Placement(phy2log, logcnt), inputs, topology.gpus).same_window
+        if reached < HOPELESS * greedy:
+            raise CandidateFailure(f"balancedness {reached:.3f} where the exact greedy reaches {greedy:.3f}")
 
     def close(self) -> None:
         """End the sandbox."""

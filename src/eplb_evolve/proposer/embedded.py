@@ -27,8 +27,6 @@ _TRIES = 16
 _FROM_SEED = 0.08
 _FROM_LINEAGE = 0.45
 _FROM_LINEAGE_AFTER_FAILURE = 0.8
-_LONG = {2: 0.2, 3: 0.3, 4: 0.3, 5: 0.2}
-"""Chains of a restart from the seed: one step would only repeat what the run began with."""
 
 
 class CannotAnswer(ValueError):
@@ -146,8 +144,8 @@ class EmbeddedModel:
         first, known = self._history.first(), self._history.outcomes.get(parent)
         failed = known is not None and not known.feasible
         draw = rng.random()
-        if first is not None and draw < _FROM_SEED:
-            return Base(first.source, first.sha256[:12], _LONG)
+        if first is not None and (draw < _FROM_SEED or first.fingerprint == parent):
+            return Base(first.source, first.sha256[:12], afresh=True)
         if draw < _FROM_SEED + (_FROM_LINEAGE_AFTER_FAILURE if failed else _FROM_LINEAGE):
             chosen = choose(self._history.outcomes.values(), rng)
             return Base(chosen.source, chosen.sha256[:12]) if chosen is not None else None

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from .canonical import joined, meanings
 from .header import RESTART
@@ -14,6 +14,7 @@ from .study import Study, is_sound, study
 
 MAX_CHARACTERS = 40_000
 _ATTEMPTS = 60
+_AFRESH = {2: 0.2, 3: 0.3, 4: 0.3, 5: 0.2}
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,13 @@ class Base:
     Attributes:
         source: its text
         sha256: first digits of its hash
-        lengths: how often so many operators are applied to it, where that is not the style's affair
+        afresh: whether it is the program that everything began with, which one small step would leave where it was:
+            a long chain of rewrites that keep its meaning is applied instead
     """
 
     source: str
     sha256: str
-    lengths: Mapping[int, float] | None = None
+    afresh: bool = False
 
 
 def propose(
@@ -87,8 +89,9 @@ def propose(
     shown = {program.fingerprint for program in [parent, start, *donors]}
     rng = random.Random(seed)
     style = style or Style()
-    if base is not None and base.lengths is not None:
-        style = replace(style, lengths=base.lengths)
+    if base is not None and base.afresh:
+        safe = tuple(operator for operator in style.operators if operator.tier == "T0")
+        style = Style(safe, _AFRESH, crossover_share=0.0)
     draw = _Draw(style, weights or {}, donors, rng)
     for _ in range(_ATTEMPTS):
         child = start.program_for(parent)
@@ -127,6 +130,8 @@ class _Draw:
         lengths = self._style.lengths
         wanted = len(applied) + self._rng.choices(list(lengths), list(lengths.values()))[0]
         for operator in self._order():
+            if operator.tier == "T1" and self.changing & set(applied):
+                continue  # most changes of meaning break a program, two of them nearly always
             if operator.apply(child, self._rng):
                 applied.append(operator.name)
             if len(applied) == wanted:
