@@ -214,6 +214,41 @@ def solve(seed: int):
     return ranks(scores).tolist()
 """
 
+QUEUES = """
+import numba
+import numpy as np
+
+
+@numba.njit(error_model="numpy")
+def _jit_queues(lengths, places, limit):
+    busy = np.full(places, 0.0)
+    taken = np.full(places, 0)
+    chosen = np.empty(lengths.shape[0], np.int64)
+    for customer in range(lengths.shape[0]):
+        found = False
+        queue = 0
+        best = 0
+        for at in range(places):
+            if taken[at] < limit:
+                key = busy[at]
+                if not found or key < best:
+                    found = True
+                    queue = at
+                    best = key
+        chosen[customer] = queue
+        busy[queue] += lengths[customer]
+        taken[queue] += 1
+    return chosen
+
+
+def wait(lengths):
+    return _jit_queues(np.ascontiguousarray(lengths), 4, 8)
+
+
+def solve(seed: int):
+    return wait(np.random.default_rng(seed).random(30)).tolist()
+"""
+
 ALL = {
     "histogram": HISTOGRAM,
     "assignment": ASSIGNMENT,
@@ -224,6 +259,7 @@ ALL = {
     "ordered": ORDERED,
     "primes": PRIMES,
     "ranking": RANKING,
+    "queues": QUEUES,
 }
 
 

@@ -1,6 +1,6 @@
 """All operators that change one program; crossover, which needs two, stands apart."""
 
-from . import batch, edits, expressions, helpers, jit, loops, tensor_access, vectorise
+from . import batch, edits, expressions, helpers, improvement, jit, loops, scans, tensor_access, vectorise
 from .base import Operator
 
 OPERATORS: tuple[Operator, ...] = (
@@ -8,8 +8,10 @@ OPERATORS: tuple[Operator, ...] = (
     *tensor_access.OPERATORS,
     *loops.OPERATORS,
     *helpers.OPERATORS,
+    *scans.OPERATORS,
     *vectorise.OPERATORS,
     *batch.OPERATORS,
     *expressions.OPERATORS,
     *edits.OPERATORS,
+    *improvement.OPERATORS,
 )
