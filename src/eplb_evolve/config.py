@@ -14,7 +14,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from eplb_evolve.errors import UsageError, suggestion
-from eplb_evolve.evaluation.settings import Device, Settings, Thresholds, Timing
+from eplb_evolve.evaluation.settings import Device, Objective, Settings, Thresholds, Timing
 from eplb_evolve.gateway.demand import gateway_api_base
 from eplb_evolve.gateway.local import BEHAVIOURS
 from eplb_evolve.gateway.settings import GatewaySettings
@@ -30,6 +30,7 @@ class EplbSection:
         workload: what candidates are timed on
         checks: workloads on which they are checked untimed
         device: where candidates run
+        objective: what the score of a feasible program rewards: `time`, or `balance` on the next window
         topology: replaces the workload card's
         profile: which of `profiles` is the hard constraint
         profiles: named thresholds of balancedness, as shares of the exact greedy's
@@ -42,6 +43,7 @@ class EplbSection:
     workload: str = "dsv3-composite"
     checks: tuple[str, ...] = ("gptoss20b-phased",)
     device: Device = "cpu"
+    objective: Objective = "time"
     topology: Topology | None = None
     profile: str = "default"
     profiles: dict[str, Thresholds] = field(
@@ -54,7 +56,14 @@ class EplbSection:
 
     def settings(self) -> Settings:
         """The part that an evaluation needs."""
-        return Settings(self.profiles[self.profile], self.timing, self.limits, self.device, self.minimum_sandbox_level)
+        return Settings(
+            thresholds=self.profiles[self.profile],
+            timing=self.timing,
+            limits=self.limits,
+            device=self.device,
+            objective=self.objective,
+            minimum_sandbox_level=self.minimum_sandbox_level,
+        )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What a search is told about an evaluation: floats for OpenEvolve, sentences for a proposer, a line for people."""
 
 from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.results.ledger import Entry
 from eplb_evolve.results.metrics import BY_NAME, METRICS
 
@@ -14,9 +15,9 @@ def metrics(evaluation: Evaluation) -> dict[str, float]:
     return {name: float(value) for name, value in (told | flags).items()}
 
 
-def artifacts(evaluation: Evaluation) -> dict[str, str]:
+def artifacts(evaluation: Evaluation, objective: Objective = "time") -> dict[str, str]:
     """What was wrong, slow or unbalanced, in words. Nothing in here is hidden from a candidate."""
-    told = {"verdict": _verdict(evaluation)}
+    told = {"verdict": _verdict(evaluation, objective)}
     if evaluation.time_ms is not None:
         told["time"] = _time(evaluation)
         told["balance"] = _balance(evaluation)
@@ -25,9 +26,10 @@ def artifacts(evaluation: Evaluation) -> dict[str, str]:
     return told
 
 
-def _verdict(evaluation: Evaluation) -> str:
+def _verdict(evaluation: Evaluation, objective: Objective) -> str:
     if evaluation.feasible:
-        return "Valid, and the load is as balanced as it must be. Only speed counts from here."
+        counts = "Only speed counts" if objective == "time" else "Only balancedness on the next window counts"
+        return f"Valid, and the load is as balanced as it must be. {counts} from here."
     if evaluation.valid:
         return f"Valid, but not balanced enough: {evaluation.reason}."
     return f"Invalid: {evaluation.reason}."

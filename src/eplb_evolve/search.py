@@ -59,7 +59,8 @@ class Search:
                 evaluation = failed(program, source, self.task, self._bench, f"the evaluator failed: {text}")
                 self._drop_bench()
             self._record(evaluation, source)
-        return EvaluationResult(metrics=metrics(evaluation), artifacts=artifacts(evaluation))
+        told = artifacts(evaluation, self.task.settings.objective)
+        return EvaluationResult(metrics=metrics(evaluation), artifacts=told)
 
     def _evaluate(self, program: Path) -> Evaluation:
         if self._bench is None:
@@ -69,7 +70,7 @@ class Search:
         return with_speedup(evaluation, seed)
 
     def _incumbent(self) -> Incumbent | None:
-        best = self.ledger.best(self.task.split)
+        best = self.ledger.best(self.task.split) if self.task.settings.objective == "time" else None
         if best is None or best.evaluation.ratio_to_reference is None:
             return None
         return Incumbent(self.ledger.run / best.evaluation.program, best.evaluation.ratio_to_reference)
@@ -80,14 +81,14 @@ class Search:
             bench.close()
 
     def _record(self, evaluation: Evaluation, source: bytes) -> None:
-        before, number = self._incumbent(), len(self.ledger.entries()) + 1
+        before, number = self.ledger.best(self.task.split), len(self.ledger.entries()) + 1
         kept = self.ledger.keep_program(source, evaluation.sha256)
         header = made_by(source.decode("utf-8", "replace"))
         tier, operators = (header.tier, header.operators) if header is not None else ("", ())
         entry = Entry(evaluation.at(str(kept.relative_to(self.ledger.run))), now(), tier, operators)
         self.ledger.append(entry)
-        ratio = evaluation.ratio_to_reference
-        best = evaluation.feasible and ratio is not None and (before is None or ratio < before.ratio)
+        score = evaluation.combined_score
+        best = evaluation.feasible and (before is None or score > before.evaluation.combined_score)
         print(progress_line(number, entry, best), file=sys.stderr, flush=True)
 
 

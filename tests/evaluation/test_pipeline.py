@@ -9,6 +9,7 @@ from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation import measured
 from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.pipeline import evaluate
+from eplb_evolve.evaluation.score import balance_score, combined_score
 from eplb_evolve.placement import Topology
 
 CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"
@@ -154,3 +155,16 @@ def test_of_holdout_windows_nothing_is_passed_on(program, task, bench, leak):
     assert result.reason == "call: the program raised an exception (on gptoss20b-phased, first call)"
     assert result.log == ""
     assert evaluate(file, task, bench).reason != result.reason
+
+
+def test_the_objective_balance_rewards_balance_and_not_time():
+    assert balance_score(True, 1.02, 1.1) == pytest.approx(4.0)
+    assert balance_score(True, 0.985, 1.0) == 1.0
+    assert balance_score(False, 1.02, 0.97) == combined_score(False, 0.1, 0.97) == 0.97
+
+
+def test_a_search_for_balance_scores_a_program_by_its_balance(bench, task, program):
+    by_balance = dataclasses.replace(task, settings=dataclasses.replace(task.settings, objective="balance"))
+    found = evaluate(SEED, by_balance, bench)
+    assert found.feasible
+    assert found.combined_score == pytest.approx(2 + 100 * (found.balancedness / found.balancedness_reference - 1))

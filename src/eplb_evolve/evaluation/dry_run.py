@@ -20,7 +20,7 @@ from eplb_evolve.evaluation.replay import repeat_here
 from eplb_evolve.placement import Placement, Topology
 from eplb_evolve.sandbox import Level, Limits, Worker, Zygote
 
-LIMITS = Limits(first_call_s=10, call_s=3, memory_mb=4096)
+LIMITS = Limits(first_call_s=3, call_s=2, memory_mb=4096)
 INTERPRETED = {"NUMBA_DISABLE_JIT": "1"}
 
 HOPELESS = 0.8

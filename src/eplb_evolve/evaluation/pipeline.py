@@ -18,7 +18,7 @@ from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, Infeasible
 from eplb_evolve.evaluation.replay import repeat_here, repeat_in_twin
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.sampling import enough, estimate_block
-from eplb_evolve.evaluation.score import combined_score
+from eplb_evolve.evaluation.score import balance_score, combined_score, infeasible_score
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.evaluation.timing import Estimate, pessimistic_ratio
 from eplb_evolve.sandbox import Worker
@@ -49,7 +49,7 @@ def evaluate(program: Path, task: Task, bench: Bench, incumbent: Incumbent | Non
         run.check_other_shapes()
         result = run.judge(result, incumbent)
     except Infeasible as failure:
-        score = combined_score(False, 0.0, failure.margin)
+        score = infeasible_score(failure.margin)
         result = dataclasses.replace(result, valid=True, reason=str(failure), combined_score=score)
     except CandidateFailure as failure:
         result = dataclasses.replace(result, reason=failure.public if hidden else str(failure))
@@ -165,13 +165,18 @@ def _doubtful(block: Block, task: Task) -> bool:
 
 def _conclude(result: Evaluation, block: Block, timing: Estimate, task: Task, raced: bool) -> Evaluation:
     verdict = block.judge(task)
-    reference = [call.balance for call in block.reference]
+    reached = float(np.mean([row.next_window for row in block.balance]))
+    reference = float(np.mean([call.balance.next_window for call in block.reference]))
+    if task.settings.objective == "balance":
+        score = balance_score(verdict.feasible, reached / reference, verdict.margin)
+    else:
+        score = combined_score(verdict.feasible, timing.ratio, verdict.margin)
     return dataclasses.replace(
         result,
         valid=True,
         feasible=verdict.feasible,
         reason=verdict.reason,
-        combined_score=combined_score(verdict.feasible, timing.ratio, verdict.margin),
+        combined_score=score,
         time_ms=timing.time_ms,
         time_ms_low=timing.time_ms_low,
         time_ms_high=timing.time_ms_high,
@@ -181,11 +186,11 @@ def _conclude(result: Evaluation, block: Block, timing: Estimate, task: Task, ra
         ratio_to_reference=timing.ratio,
         ratio_low=timing.ratio_low,
         ratio_high=timing.ratio_high,
-        balancedness=float(np.mean([row.next_window for row in block.balance])),
+        balancedness=reached,
         balancedness_same=float(np.mean([row.same_window for row in block.balance])),
         balancedness_worst_layer=float(np.mean([row.worst_layer for row in block.balance])),
         balancedness_sglang=float(np.mean([row.sglang for row in block.balance])),
-        balancedness_reference=float(np.mean([row.next_window for row in reference])),
+        balancedness_reference=reference,
         transfers=float(np.mean([call.moved for call in block.candidate[1:] or block.candidate])),
         samples=timing.samples,
         undisturbed=int(block.quiet().sum()),

@@ -1,13 +1,30 @@
-"""One number for a search: feasible always beats infeasible, and faster beats slower."""
+"""One number for a search: feasible always beats infeasible, and then the objective decides."""
 
 import math
 
+PERCENT = 100
+
 
 def combined_score(feasible: bool, ratio_to_reference: float, margin: float) -> float:
-    """1 + log2(1 + 100 / ratio) when feasible, so above 1; else the constraint's margin, capped at 0.999.
+    """1 + log2(1 + 100 / ratio) when feasible, so above 1 and higher for faster; else the constraint's margin < 1.
 
     ratio_to_reference is time / the reference's time; margin is the smallest value / threshold of the constraint.
     """
     if feasible:
         return 1 + math.log2(1 + 100 / ratio_to_reference)
+    return infeasible_score(margin)
+
+
+def balance_score(feasible: bool, relative_balance: float, margin: float) -> float:
+    """For the objective `balance`: 2 + percent of balancedness gained on the reference, at least 1, whatever the time.
+
+    relative_balance is mean balancedness on the next window / the reference's on the same inputs.
+    """
+    if feasible:
+        return max(1.0, 2 + PERCENT * (relative_balance - 1))
+    return infeasible_score(margin)
+
+
+def infeasible_score(margin: float) -> float:
+    """The constraint's margin, capped at 0.999."""
     return min(max(margin, 0.0), 0.999)

@@ -7,6 +7,7 @@ from eplb_evolve.errors import UsageError
 from eplb_evolve.sandbox import Level, Limits
 
 Device = Literal["cpu", "cuda"]
+Objective = Literal["time", "balance"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Settings:
 
     Attributes:
         device: where candidates run
+        objective: what the score of a feasible candidate rewards
         minimum_sandbox_level: refuse to run candidates where the machine allows less
     """
 
@@ -69,4 +71,5 @@ class Settings:
     timing: Timing = field(default_factory=Timing)
     limits: Limits = field(default_factory=Limits)
     device: Device = "cpu"
+    objective: Objective = "time"
     minimum_sandbox_level: Level = "rlimits"

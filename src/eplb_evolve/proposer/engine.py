@@ -97,11 +97,11 @@ def propose(
         child = start.program_for(parent)
         changed = draw.change(child)
         child.prune()
-        child.name_helpers()
         parts = meanings(child.tree)
         meaning = joined(parts)
         if not changed or meaning in shown or meaning in known or not is_sound(child, parts, start):
             continue
+        child.name_helpers({name for name, part in parts.items() if start.meanings.get(name) != part})
         tier: Tier = "T1" if any(name in draw.changing for name in changed) else "T0"
         applied = changed if base is None else [RESTART, *changed]
         text = child.render(tier, applied, origin if base is None else base.sha256)

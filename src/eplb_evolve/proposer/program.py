@@ -4,7 +4,7 @@ import ast
 import copy
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from .analysis.scope import identifiers, mentioned
@@ -146,17 +146,15 @@ class Program:
             stmt for stmt in self.tree.body if ast.dump(stmt) not in generated or _bound_by_import(stmt) in used
         ]
 
-    def name_helpers(self) -> None:
-        """Name each helper by its content again, so that equal names mean equal helpers when programs cross."""
+    def name_helpers(self, changed: Collection[str]) -> None:
+        """Name changed helpers by their content again, so that equal names mean equal helpers when programs cross."""
         renamed: dict[str, str] = {}
         for stmt in self.tree.body:
             for part in ast.walk(stmt) if renamed else ():
                 if isinstance(part, ast.Name) and part.id in renamed:
                     part.id = renamed[part.id]
-            if isinstance(stmt, ast.FunctionDef) and stmt.name.startswith(HELPER_PREFIX):
-                name = helper_name(stmt)
-                if name != stmt.name:
-                    renamed[stmt.name], stmt.name = name, name
+            if isinstance(stmt, ast.FunctionDef) and stmt.name in changed and stmt.name.startswith(HELPER_PREFIX):
+                renamed[stmt.name] = stmt.name = helper_name(stmt)
 
     def module_aliases(self) -> dict[str, str]:
         """Alias of each imported module in the whole program: {"np": "numpy"}."""

@@ -4,7 +4,6 @@ import contextlib
 import datetime
 import fcntl
 import json
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,9 +70,9 @@ class Ledger:
         return [entry for entry in parsed if entry is not None]
 
     def best(self, split: str) -> Entry | None:
-        """The first of the feasible entries with the smallest ratio_to_reference; None before there is one."""
+        """The first of the feasible entries with the highest combined_score; None before there is one."""
         found = [entry for entry in self.entries() if entry.evaluation.feasible and entry.evaluation.split == split]
-        return min(found, key=lambda entry: entry.evaluation.ratio_to_reference or math.inf, default=None)
+        return max(found, key=lambda entry: entry.evaluation.combined_score, default=None)
 
 
 def now() -> str:

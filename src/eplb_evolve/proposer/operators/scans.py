@@ -71,9 +71,9 @@ def _bar_when_full(program: Program, rng: random.Random) -> bool:
                         )
                     ],
                 ) if where == at:
-                    last = _last_change(scan, counts, keys)
-                    if last is not None and _count(helper, keys) == 3:  # made, read as a key, added to
-                        places.append((scan, body, counts, limit.id, keys, last))
+                    change = _last_change(scan, counts, keys)
+                    if change is not None and _count(helper, keys) == 3:  # made, read as a key, added to
+                        places.append((scan, body, counts, limit.id, keys, change))
     if not places:
         return False
     scan, body, counts, limit, keys, (last, chosen) = rng.choice(places)
