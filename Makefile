@@ -7,7 +7,7 @@ BIN := .venv/bin
 STAMP := $(shell date -u +%Y%m%d-%H%M%S)
 OUT ?= results/runs/$(STAMP)
 
-.PHONY: evolve test gpu clean
+.PHONY: evolve test control gpu clean
 
 # The search: an OpenEvolve run over $(SEED), then the leaderboard with the best programs on the holdout windows.
 evolve: .venv/installed
@@ -22,6 +22,10 @@ test: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
+
+# The control: searches without an LLM, and blind mutation, five seeds each; hours. LLM=NAME=CONFIG adds an endpoint.
+control: .venv/installed-plots
+	$(BIN)/python benchmarks/control.py $(if $(LLM),--llm $(LLM))
 
 # On a machine with a GPU: the tests on it, then results/gpu. $(GPU_PYTHON) needs torch with CUDA, numpy, numba, scipy,
 # PyYAML and pytest; nothing is installed.
@@ -38,6 +42,10 @@ gpu:
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.venv/installed-plots: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[plots]'
 	@touch $@
 
 clean:

@@ -124,7 +124,7 @@ FORBIDDEN = re.compile(
 FORBIDDEN_TO_MATCH = re.compile(FORBIDDEN.pattern + r"|node|group|pack|slot|layer|load", re.IGNORECASE)
 
 
-@pytest.mark.parametrize("folder", ["operators", "lowering", "analysis"])
+@pytest.mark.parametrize("folder", ["operators", "lowering", "analysis", "batching"])
 def test_nothing_in_the_operators_names_the_problem_or_an_algorithm_for_it(folder):
     files = list((Path(package.__file__).parents[1] / folder).glob("*.py"))
     assert files
