@@ -249,6 +249,33 @@ def solve(seed: int):
     return wait(np.random.default_rng(seed).random(30)).tolist()
 """
 
+INVOICES = """
+import torch
+
+
+def invoices(prices: torch.Tensor, rate: float):
+    rows, columns = prices.shape
+    net = prices.sum(1) * 2
+    tax = prices.sum(1) * rate
+    late = torch.zeros(rows, dtype=torch.float64)
+    for row in range(rows):
+        seen = torch.zeros(columns, dtype=torch.int64)
+        for column in range(columns):
+            seen[int(prices[row, column] * 3) % columns] += 1
+        late[row] = float(seen.max())
+    doubled = net * 2
+    bill = doubled + tax
+    net = net * 3
+    net = torch.where(net > 4.0, 1.0, net)
+    spread = prices.T.sum(0)
+    return bill, net, late, spread
+
+
+def solve(seed: int):
+    generator = torch.Generator().manual_seed(seed)
+    return invoices(torch.rand(4, 5, generator=generator, dtype=torch.float64), 0.2)
+"""
+
 ALL = {
     "histogram": HISTOGRAM,
     "assignment": ASSIGNMENT,
@@ -260,6 +287,7 @@ ALL = {
     "primes": PRIMES,
     "ranking": RANKING,
     "queues": QUEUES,
+    "invoices": INVOICES,
 }
 
 

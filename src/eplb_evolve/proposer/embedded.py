@@ -23,7 +23,10 @@ Trial = Callable[[str], str | None]
 """Why a program fails a dry run, None when it does not."""
 
 LOG_NAME = "proposer.jsonl"
-_TRIES = 16
+_TRIES = 24
+_INSISTENCE = 5
+"""Places that the operators of a failed child are tried at before others are drawn: what is hard to place right would
+otherwise lose to what never fails and never matters."""
 _FROM_SEED = 0.08
 _FROM_LINEAGE = 0.45
 _FROM_LINEAGE_AFTER_FAILURE = 0.8
@@ -106,11 +109,19 @@ class EmbeddedModel:
         parent = study(prompt.program).fingerprint
         proposing = trying = 0.0
         failures: list[str] = []
+        base, style = None, self._behaviour.style
         for attempt in range(_TRIES):
             seed = self._seed(prompt.program, requested_seed, attempt)
             started = time.perf_counter()
-            base = self._base(parent, random.Random(seed))
-            proposal = self._draw(prompt, parent, base, seed)
+            if attempt % _INSISTENCE == 0:
+                base, style = self._base(parent, random.Random(seed)), self._behaviour.style
+            try:
+                proposal = self._draw(prompt, parent, base, seed, style)
+            except NothingToPropose:
+                if style is self._behaviour.style:
+                    raise
+                style = self._behaviour.style  # those operators have no other place here
+                continue
             self._known.add(proposal.fingerprint)
             drawn = time.perf_counter()
             reason = self._trial(proposal.source) if self._trial is not None else None
@@ -122,9 +133,10 @@ class EmbeddedModel:
                 return proposal
             failures.append("+".join(proposal.operators))
             self._bandit.failed_dry(name for name in proposal.operators if name != RESTART)
+            style = self._behaviour.style.only(proposal.operators)
         raise NothingToPropose(f"each of {_TRIES} changed programs failed on small inputs")
 
-    def _draw(self, prompt: Prompt, parent: str, base: Base | None, seed: int) -> Proposal:
+    def _draw(self, prompt: Prompt, parent: str, base: Base | None, seed: int, style: Style) -> Proposal:
         known = self._history.outcomes.get(parent) if self._history is not None else None
         return propose(
             prompt.program,
@@ -134,7 +146,7 @@ class EmbeddedModel:
             origin=known.sha256[:12] if known is not None else "",
             known=self._known,
             weights=self._bandit.weights() if self._behaviour.learns else None,
-            style=self._behaviour.style,
+            style=style,
         )
 
     def _base(self, parent: str, rng: random.Random) -> Base | None:

@@ -14,6 +14,9 @@ from .study import Study, is_sound, study
 
 MAX_CHARACTERS = 40_000
 _ATTEMPTS = 60
+_LOOKS = 6
+"""Operators that are drawn for each one to be applied: with more, those that always find a place would fill up what
+the likely ones leave open."""
 _AFRESH = {2: 0.2, 3: 0.3, 4: 0.3, 5: 0.2}
 
 
@@ -30,6 +33,13 @@ class Style:
     operators: tuple[Operator, ...] = OPERATORS
     lengths: Mapping[int, float] = field(default_factory=lambda: {1: 0.45, 2: 0.3, 3: 0.15, 4: 0.1})
     crossover_share: float = 0.15
+
+    def only(self, names: Collection[str]) -> "Style":
+        """The style that applies just these operators, somewhere."""
+        kept = tuple(operator for operator in self.operators if operator.name in names)
+        if not kept:
+            return self
+        return Style(kept, {len(kept): 1.0}, 1.0 if CROSSOVER in names else 0.0)
 
 
 class NothingToPropose(ValueError):
@@ -89,7 +99,7 @@ def propose(
     shown = {program.fingerprint for program in [parent, start, *donors]}
     rng = random.Random(seed)
     style = style or Style()
-    if base is not None and base.afresh:
+    if base is not None and base.afresh and len(style.lengths) > 1:
         safe = tuple(operator for operator in style.operators if operator.tier == "T0")
         style = Style(safe, _AFRESH, crossover_share=0.0)
     draw = _Draw(style, weights or {}, donors, rng)
@@ -101,10 +111,10 @@ def propose(
         meaning = joined(parts)
         if not changed or meaning in shown or meaning in known or not is_sound(child, parts, start):
             continue
-        child.name_helpers({name for name, part in parts.items() if start.meanings.get(name) != part})
+        new = child.name_helpers({name for name, part in parts.items() if start.meanings.get(name) != part})
         tier: Tier = "T1" if any(name in draw.changing for name in changed) else "T0"
         applied = changed if base is None else [RESTART, *changed]
-        text = child.render(tier, applied, origin if base is None else base.sha256)
+        text = child.render(tier, applied, origin if base is None else base.sha256, new)
         if len(text) <= MAX_CHARACTERS:
             return Proposal(text, tuple(applied), tier, f"{' then '.join(applied)} ({tier})", meaning)
     raise NothingToPropose("no operator found a place for a change that is new")
@@ -129,7 +139,7 @@ class _Draw:
                 return applied
         lengths = self._style.lengths
         wanted = len(applied) + self._rng.choices(list(lengths), list(lengths.values()))[0]
-        for operator in self._order():
+        for operator in self._order()[: _LOOKS * wanted]:
             if operator.tier == "T1" and self.changing & set(applied):
                 continue  # most changes of meaning break a program, two of them nearly always
             if operator.apply(child, self._rng):

@@ -13,7 +13,7 @@ from .layout import Layout
 
 HELPER_PREFIX = "_jit_"
 _MARKER = re.compile(r"^\W*EVOLVE-BLOCK-(START|END)\b")  # as OpenEvolve reads it
-_GENERATED_IMPORTS = ("import numba", "import numpy as np")
+_GENERATED_IMPORTS = ("import numba", "import numpy as np", "import heapq")
 
 
 class NameSource:
@@ -76,14 +76,28 @@ class Program:
         tree = copy.deepcopy(other.tree)
         return Program(self.head, self.tail, tree, other.layout, self.outside, other.roots, other.steps)
 
-    def render(self, tier: str, operators: Sequence[str], origin: str = "") -> str:
-        """The program's text, with its provenance on top of the region; `origin` is its parent's hash, if known."""
+    def render(
+        self, tier: str, operators: Sequence[str], origin: str = "", changed: Collection[str] | None = None
+    ) -> str:
+        """The program's text, with its provenance on top of the region.
+
+        `origin` is its parent's hash, if known; `changed` are the functions that are not as they were read, if known.
+        """
         text = self.layout.render(self.tree)
-        if ast.dump(ast.parse(text)) != ast.dump(self.tree):
+        if not self._is_text_of(text, changed):
             text = ast.unparse(self.tree) + "\n"  # a layout that we failed to keep must not change the meaning
         step = "+".join(name for name in operators if name != RESTART)
         header = Header(tier, tuple(operators), (*self.steps, step), origin)
         return self.head + header.text() + text + self.tail
+
+    def _is_text_of(self, text: str, changed: Collection[str] | None) -> bool:
+        """Whether the text means this tree; functions that did not change are printed as they were."""
+        parsed = ast.parse(text).body
+        return len(parsed) == len(self.tree.body) and all(
+            ast.dump(ours) == ast.dump(theirs)
+            for ours, theirs in zip(self.tree.body, parsed, strict=True)
+            if changed is None or not isinstance(ours, ast.FunctionDef) or ours.name in changed
+        )
 
     def functions(self) -> list[ast.FunctionDef]:
         """Functions of the region that came with the program, nested ones after their parents."""
@@ -146,8 +160,11 @@ class Program:
             stmt for stmt in self.tree.body if ast.dump(stmt) not in generated or _bound_by_import(stmt) in used
         ]
 
-    def name_helpers(self, changed: Collection[str]) -> None:
-        """Name changed helpers by their content again, so that equal names mean equal helpers when programs cross."""
+    def name_helpers(self, changed: Collection[str]) -> set[str]:
+        """Name changed helpers by their content again, so that equal names mean equal helpers when programs cross.
+
+        Returns the names of what changed as they are now.
+        """
         renamed: dict[str, str] = {}
         for stmt in self.tree.body:
             for part in ast.walk(stmt) if renamed else ():
@@ -155,6 +172,7 @@ class Program:
                     part.id = renamed[part.id]
             if isinstance(stmt, ast.FunctionDef) and stmt.name in changed and stmt.name.startswith(HELPER_PREFIX):
                 renamed[stmt.name] = stmt.name = helper_name(stmt)
+        return {renamed.get(name, name) for name in changed}
 
     def module_aliases(self) -> dict[str, str]:
         """Alias of each imported module in the whole program: {"np": "numpy"}."""

@@ -171,6 +171,8 @@ class ExpressionKinds:
                 return self._builtin(name, call)
             case ast.Attribute(value=owner, attr=method):
                 module = self.module(owner)
+                if module == "numba" and method == "prange":
+                    return list_of(INT)
                 if module is not None:
                     return array_function(module, method, call, self.of)
                 return array_method(self.of(owner), method, call, self.of)

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Sequence
 
+from .expression_kinds import ExpressionKinds
 from .liveness import exposed_reads
 from .scope import Block, bound_names, free_loads, function_locals, identifiers, mutated_names, root_name
 
@@ -25,6 +26,28 @@ def iterations_independent(function: ast.FunctionDef, body: Block, variables: Se
     if carried or set(variables) & bound_names(body) or _bound_names_escape(function, body):
         return False
     return _changed_by_element(function, [body], variables)
+
+
+def rows_independent(
+    function: ast.FunctionDef, body: Block, variable: str, changed: set[str], view: ExpressionKinds
+) -> bool:
+    """Whether each pass touches, of every array in `changed`, only the elements whose one index is `variable`.
+
+    `changed` holds all that the body may change, with all variables that may share memory with it.
+    """
+    bound = bound_names(body)
+    if _leaves(body) or exposed_reads(body)[0] & bound or variable in bound or _bound_names_escape(function, body):
+        return False
+    mentions = [part.id for stmt in body for part in ast.walk(stmt) if isinstance(part, ast.Name)]
+    touched = sorted((changed - bound) & set(mentions))
+    for name in touched:
+        if (possible_aliases(function, name) - {name} - bound) & set(mentions) or not view.of(_read(name)).is_array:
+            return False
+        accesses = [parts for each, parts in element_accesses(body) if each == name]
+        fixed = [{axis for axis, part in enumerate(parts) if _is_variable(part, variable)} for parts in accesses]
+        if len(accesses) != mentions.count(name) or not set.intersection(*fixed):
+            return False
+    return True
 
 
 def shares_safely(function: ast.FunctionDef, first: ast.For, second: ast.For) -> bool:
@@ -67,8 +90,8 @@ def possible_aliases(function: ast.FunctionDef, name: str) -> set[str]:
     for part in ast.walk(function):
         match part:
             case ast.Assign(
-                targets=[ast.Name(id=target)], value=ast.Call(func=ast.Attribute(attr=name), args=[source])
-            ) if name in _VIEWS:
+                targets=[ast.Name(id=target)], value=ast.Call(func=ast.Attribute(attr=method), args=[source])
+            ) if method in _VIEWS:
                 origin = root_name(source)
             case ast.Assign(targets=[ast.Name(id=target)], value=value):
                 origin = root_name(value)
@@ -82,6 +105,14 @@ def possible_aliases(function: ast.FunctionDef, name: str) -> set[str]:
         if not more:
             return related
         related |= more
+
+
+def _read(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def _is_variable(expr: ast.expr, name: str) -> bool:
+    return isinstance(expr, ast.Name) and expr.id == name
 
 
 def _bound_names_escape(function: ast.FunctionDef, body: Block) -> bool:

@@ -114,7 +114,7 @@ OPERATORS = (
     Operator("loop_to_formula", "T1", 0.5, _loop_to_formula),
     Operator("mutate_formula", "T1", 0.7, _mutate_formula),
     Operator("tweak_score", "T1", 0.6, _tweak_score),
-    Operator("reduce_bound", "T1", 0.6, _reduce_bound),
+    Operator("reduce_bound", "T1", 0.8, _reduce_bound),
 )
 
 

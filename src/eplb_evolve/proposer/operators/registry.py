@@ -1,6 +1,23 @@
 """All operators that change one program; crossover, which needs two, stands apart."""
 
-from . import batch, edits, expressions, helpers, improvement, jit, loops, scans, tensor_access, vectorise
+from . import (
+    batch,
+    devices,
+    edits,
+    expressions,
+    heaps,
+    helpers,
+    improvement,
+    jit,
+    loops,
+    memory,
+    parallel,
+    scans,
+    selection,
+    sharing,
+    tensor_access,
+    vectorise,
+)
 from .base import Operator
 
 OPERATORS: tuple[Operator, ...] = (
@@ -12,6 +29,12 @@ OPERATORS: tuple[Operator, ...] = (
     *vectorise.OPERATORS,
     *batch.OPERATORS,
     *expressions.OPERATORS,
+    *sharing.OPERATORS,
+    *memory.OPERATORS,
+    *parallel.OPERATORS,
+    *devices.OPERATORS,
     *edits.OPERATORS,
     *improvement.OPERATORS,
+    *selection.OPERATORS,
+    *heaps.OPERATORS,
 )

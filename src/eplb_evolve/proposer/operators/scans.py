@@ -64,7 +64,7 @@ def _bar_when_full(program: Program, rng: random.Random) -> bool:
                             test=ast.Compare(
                                 left=ast.Subscript(value=ast.Name(id=counts), slice=ast.Name(id=where)),
                                 ops=[ast.Lt()],
-                                comparators=[ast.Name() as limit],
+                                comparators=[ast.Name(id=bound)],
                             ),
                             body=[ast.Assign(value=ast.Subscript(value=ast.Name(id=keys))), *_] as body,
                             orelse=[],
@@ -73,7 +73,7 @@ def _bar_when_full(program: Program, rng: random.Random) -> bool:
                 ) if where == at:
                     change = _last_change(scan, counts, keys)
                     if change is not None and _count(helper, keys) == 3:  # made, read as a key, added to
-                        places.append((scan, body, counts, limit.id, keys, change))
+                        places.append((scan, body, counts, bound, keys, change))
     if not places:
         return False
     scan, body, counts, limit, keys, (last, chosen) = rng.choice(places)
@@ -84,8 +84,8 @@ def _bar_when_full(program: Program, rng: random.Random) -> bool:
 
 
 OPERATORS = (
-    Operator("start_from_infinity", "T1", 0.5, _start_from_infinity),
-    Operator("bar_when_full", "T1", 0.5, _bar_when_full),
+    Operator("start_from_infinity", "T1", 0.6, _start_from_infinity),
+    Operator("bar_when_full", "T1", 0.8, _bar_when_full),
 )
 
 
