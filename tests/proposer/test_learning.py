@@ -133,3 +133,15 @@ def test_the_prompts_own_program_is_the_parent_of_most_children(tmp_path):
     own = sum("restart" not in made_by(child(model.answer(ask(ALL["assignment"])))).operators for _ in range(12))
     assert 0 < own < 12
     assert prompt.program
+
+
+def test_the_operators_of_a_failed_child_are_tried_at_other_places_first(tmp_path):
+    same = 0
+    for seed in range(8):
+        failing = iter(["no", None])
+        EmbeddedModel(seed, tmp_path / str(seed), trial=lambda _, left=failing: next(left)).answer(
+            ask(ALL["assignment"])
+        )
+        line = json.loads((tmp_path / str(seed) / "proposer.jsonl").read_text())
+        same += set(line["operators"].split("+")) <= set(line["failed_dry_runs"][0].split("+"))
+    assert same >= 6

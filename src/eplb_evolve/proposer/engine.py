@@ -14,7 +14,7 @@ from .study import Study, is_sound, study
 
 MAX_CHARACTERS = 40_000
 _ATTEMPTS = 60
-_LOOKS = 6
+_LOOKS = 3
 """Operators that are drawn for each one to be applied: with more, those that always find a place would fill up what
 the likely ones leave open."""
 _AFRESH = {2: 0.2, 3: 0.3, 4: 0.3, 5: 0.2}

@@ -5,6 +5,7 @@ from . import (
     devices,
     edits,
     expressions,
+    functions,
     heaps,
     helpers,
     improvement,
@@ -37,4 +38,5 @@ OPERATORS: tuple[Operator, ...] = (
     *improvement.OPERATORS,
     *selection.OPERATORS,
     *heaps.OPERATORS,
+    *functions.OPERATORS,
 )
