@@ -12,7 +12,7 @@ def bound_arguments(function: ast.FunctionDef, call: ast.Call) -> dict[str, ast.
 
     Parameters with a default that is not a constant must be given.
     """
-    names = parameter_names(function)
+    names = _parameter_names(function)
     plain = not any(isinstance(part, ast.Starred | ast.NamedExpr) for part in ast.walk(call))
     if names is None or not plain or len(call.args) > len(names):
         return None
@@ -26,14 +26,6 @@ def bound_arguments(function: ast.FunctionDef, call: ast.Call) -> dict[str, ast.
         if name not in given and isinstance(default, ast.Constant):
             given[name] = default
     return given if set(given) == set(names) else None
-
-
-def parameter_names(function: ast.FunctionDef) -> list[str] | None:
-    """Names of the parameters, when all of them can be given by place and by name."""
-    arguments = function.args
-    if arguments.posonlyargs or arguments.kwonlyargs or arguments.vararg or arguments.kwarg:
-        return None
-    return [argument.arg for argument in arguments.args]
 
 
 def calls_of(tree: ast.AST, name: str) -> list[ast.Call]:
@@ -51,7 +43,7 @@ def constants_passed(function: ast.FunctionDef, calls: Sequence[ast.Call]) -> li
     """Index and value of each parameter that is only read and is given the same number at every call."""
     found: list[tuple[int, ast.expr]] = []
     given = [bound_arguments(function, call) for call in calls]
-    for index, name in enumerate(parameter_names(function) or []):
+    for index, name in enumerate(_parameter_names(function) or []):
         values = [each[name] for each in given if each is not None]
         same = len({ast.dump(value) for value in values}) == 1 and len(values) == len(calls)
         if same and _is_number(values[0]) and _is_only_read(function, name):
@@ -72,6 +64,14 @@ def without_parameter(function: ast.FunctionDef, calls: Sequence[ast.Call], inde
         del arguments.defaults[index - required]
     del arguments.args[index]
     function.body = [substituted(stmt, {name: value}) for stmt in function.body]
+
+
+def _parameter_names(function: ast.FunctionDef) -> list[str] | None:
+    """Names of the parameters, when all of them can be given by place and by name."""
+    arguments = function.args
+    if arguments.posonlyargs or arguments.kwonlyargs or arguments.vararg or arguments.kwarg:
+        return None
+    return [argument.arg for argument in arguments.args]
 
 
 def _is_number(value: ast.expr) -> bool:

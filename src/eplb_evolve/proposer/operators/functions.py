@@ -152,8 +152,7 @@ def _surely_bound(stmts: Block, block: Block, start: int, bound: frozenset[str])
     for index, stmt in enumerate(stmts):
         before = exposed_reads(stmts[:index], bound)[1]
         for field in ("body", "orelse"):
-            inside = isinstance(stmt, ast.For) and field == "body"
-            more = target_names(stmt.target) if isinstance(stmt, ast.For) and inside else set()
+            more = target_names(stmt.target) if isinstance(stmt, ast.For) and field == "body" else set()
             found = _surely_bound(getattr(stmt, field, []), block, start, before | more)
             if found is not None:
                 return found
