@@ -23,8 +23,8 @@ Trial = Callable[[str], str | None]
 """Why a program fails a dry run, None when it does not."""
 
 LOG_NAME = "proposer.jsonl"
-_TRIES = 24
-_INSISTENCE = 5
+_TRIES = 36
+_INSISTENCE = 12
 """Places that the operators of a failed child are tried at before others are drawn: what is hard to place right would
 otherwise lose to what never fails and never matters."""
 _FROM_SEED = 0.08

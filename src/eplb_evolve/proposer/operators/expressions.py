@@ -13,6 +13,9 @@ from .base import Operator
 from .formulas import Terminals, changed_formula, random_formula
 
 _SCORE_OPERATORS = ("+", "-", "*", "/")
+_SIZED = frozenset({"full", "zeros", "ones", "empty", "arange", "view", "reshape", "expand", "broadcast_to"})
+_EXTREMES = (("max", " + 1"), ("max", " + 1"), ("max", ""), ("min", ""))  # most integers count from 0
+_COMPUTED = 0.7  # how often a bound that is computed is replaced, not one that is given
 _MOST_TERMS = 40  # syntax elements of a formula
 
 
@@ -47,16 +50,21 @@ def _loop_to_formula(program: Program, rng: random.Random) -> bool:
 def _mutate_formula(program: Program, rng: random.Random) -> bool:
     """A part of an integer expression is replaced, extended or wrapped in a condition."""
     kinds = kinds_of(program)
-    places = []
-    for function in program.functions():
+    for function in _shuffled(program, rng):
         view = kinds.expressions(function)
+        places = []
         for stmt, part in _values(function):
             kind = view.of(part)
             if kind.element == "int" and (kind.is_array or kind.is_scalar) and _size(part) <= _MOST_TERMS:
-                places.append((stmt, part, kind, view))
-    if not places:
-        return False
-    stmt, part, kind, view = rng.choice(places)
+                places.append((stmt, part, kind))
+        if places:
+            return _with_other_formula(program, view, *rng.choice(places), rng)
+    return False
+
+
+def _with_other_formula(
+    program: Program, view: ExpressionKinds, stmt: ast.stmt, part: ast.expr, kind: Kind, rng: random.Random
+) -> bool:
     like = [name for name, each in sorted(view.env.items()) if each == kind and name not in bound_names(stmt)]
     arrays = frozenset(like) if kind.is_array else frozenset()
     terminals = Terminals((*like, *_integers(view, stmt), "1", "2"), arrays, _torch(program))
@@ -66,15 +74,16 @@ def _mutate_formula(program: Program, rng: random.Random) -> bool:
 def _tweak_score(program: Program, rng: random.Random) -> bool:
     """A part of an expression over fractions gets another operator, operand or factor."""
     kinds = kinds_of(program)
-    places = []
-    for function in program.functions():
+    for function in _shuffled(program, rng):
         view = kinds.expressions(function)
-        for stmt, part in _values(function):
-            if view.of(part).element == "float" and _size(part) <= _MOST_TERMS:
-                places.append((stmt, part, view))
-    if not places:
-        return False
-    stmt, part, view = rng.choice(places)
+        floats = [(stmt, part) for stmt, part in _values(function) if view.of(part).element == "float"]
+        places = [(stmt, part) for stmt, part in floats if _size(part) <= _MOST_TERMS]
+        if places:
+            return _with_other_score(view, *rng.choice(places), rng)
+    return False
+
+
+def _with_other_score(view: ExpressionKinds, stmt: ast.stmt, part: ast.expr, rng: random.Random) -> bool:
     if isinstance(part, ast.BinOp) and rng.random() < 0.5:
         changed = f"({ast.unparse(part.left)}) {rng.choice(_SCORE_OPERATORS)} ({ast.unparse(part.right)})"
         return replace_expression(stmt, part, expression(changed))
@@ -86,28 +95,23 @@ def _tweak_score(program: Program, rng: random.Random) -> bool:
 
 
 def _reduce_bound(program: Program, rng: random.Random) -> bool:
-    """An integer is replaced by an extreme of an integer tensor in reach."""
+    """An integer that bounds something is replaced by an extreme of an integer array in reach."""
     kinds = kinds_of(program)
-    places = []
-    for function in program.functions():
+    for function in _shuffled(program, rng):
         view = kinds.expressions(function)
         bound: set[str] = {argument.arg for argument in function.args.args}
+        sizes = {part.id for size in _sizes(function) for part in ast.walk(size) if isinstance(part, ast.Name)}
+        places = []
         for stmt in function.body:
-            tensors = [name for name in sorted(bound) if _is_integer_tensor(view.env.get(name))]
-            places += [
-                (stmt, part, tensors)
-                for part in ast.walk(stmt)
-                if tensors
-                and isinstance(part, ast.BinOp | ast.Name)
-                and isinstance(getattr(part, "ctx", ast.Load()), ast.Load)
-                and view.of(part).is_int
-            ]
+            arrays = [name for name in sorted(bound) if _is_integer_array(view.env.get(name))]
+            places += [(stmt, part, arrays) for part in _bounds(stmt, sizes) if arrays and view.of(part).is_int]
             bound |= bound_names(stmt)
-    if not places:
-        return False
-    stmt, part, tensors = rng.choice(places)
-    extreme = f"int({rng.choice(tensors)}.{rng.choice(['max', 'max', 'min'])}())"
-    return replace_expression(stmt, part, expression(extreme + rng.choice(["", "", " + 1"])))
+        computed = [place for place in places if isinstance(place[1], ast.BinOp)]
+        if places:
+            stmt, part, arrays = rng.choice(computed if computed and rng.random() < _COMPUTED else places)
+            method, more = rng.choice(_EXTREMES)
+            return replace_expression(stmt, part, expression(f"int({rng.choice(arrays)}.{method}()){more}"))
+    return False
 
 
 OPERATORS = (
@@ -160,8 +164,40 @@ def _scattered(loop: ast.For, view: ExpressionKinds) -> list[str]:
     return [name for name in sorted(names) if _is_integer_tensor(view.env.get(name))]
 
 
+def _bounds(stmt: ast.stmt, sizes: set[str]) -> list[ast.expr]:
+    """Variables and arithmetic that bound something: sizes, ends of ranges, what the variables `sizes` are set to."""
+    found = _sizes(stmt)
+    for part in ast.walk(stmt):
+        match part:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in sizes:
+                found.append(value)
+    return [part for part in found if isinstance(part, ast.BinOp | ast.Name)]
+
+
+def _sizes(tree: ast.AST) -> list[ast.expr]:
+    """Sizes of arrays and ends of ranges."""
+    found: list[ast.expr] = []
+    for part in ast.walk(tree):
+        match part:
+            case ast.Call(func=ast.Name(id="range"), args=arguments):
+                found += arguments
+            case ast.Call(func=ast.Attribute(attr=name), args=arguments) if name in _SIZED:
+                found += [size for each in arguments for size in (each.elts if isinstance(each, ast.Tuple) else [each])]
+    return found
+
+
+def _shuffled(program: Program, rng: random.Random) -> list[ast.FunctionDef]:
+    """All functions, compiled helpers too, in random order: the first with a place is changed, however few it has."""
+    functions = [*program.functions(), *program.helpers()]
+    return rng.sample(functions, len(functions))
+
+
+def _is_integer_array(kind: Kind | None) -> bool:
+    return kind is not None and kind.is_array and kind.element == "int" and kind.axes != 0
+
+
 def _is_integer_tensor(kind: Kind | None) -> bool:
-    return kind is not None and kind.is_tensor and kind.element == "int" and kind.axes != 0
+    return kind is not None and kind.is_tensor and _is_integer_array(kind)
 
 
 def _integers(view: ExpressionKinds, stmt: ast.stmt) -> list[str]:
