@@ -1,13 +1,10 @@
 """Calls are put in place, parts become functions and constant parameters vanish only where nobody can tell."""
 
-import ast
-import random
-
 import pytest
+from proposer.operator_results import results
 from proposer.programs import run, same
 
 from eplb_evolve.proposer.operators.functions import OPERATORS
-from eplb_evolve.proposer.program import Program
 
 INLINE, SPLIT, SPECIALISE = OPERATORS
 
@@ -52,16 +49,6 @@ def solve(seed: int):
     generator = torch.Generator().manual_seed(seed)
     return audit(torch.rand(4, 3, generator=generator, dtype=torch.float64), 0.25)
 '''
-
-
-def results(operator, source, draws=12):
-    """The different regions that an operator makes of a program."""
-    found = {}
-    for seed in range(draws):
-        program = Program.parse(source)
-        if operator.apply(program, random.Random(seed)):
-            found[ast.unparse(ast.fix_missing_locations(program.tree))] = None
-    return list(found)
 
 
 def calling(body, caller="y = f(x, 2)\nreturn y"):

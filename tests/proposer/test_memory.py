@@ -1,30 +1,12 @@
 """Results are put elsewhere only where nobody can tell."""
 
-import ast
-import random
-
 import pytest
+from proposer.operator_results import function, results
 from proposer.programs import ALL, run, same
 
 from eplb_evolve.proposer.operators.memory import OPERATORS
-from eplb_evolve.proposer.program import Program
 
 PREALLOCATE, IN_PLACE, CONTIGUOUS = OPERATORS
-
-
-def results(operator, source, draws=12):
-    """The different regions that an operator makes of a program."""
-    found = {}
-    for seed in range(draws):
-        program = Program.parse(source)
-        if operator.apply(program, random.Random(seed)):
-            found[ast.unparse(ast.fix_missing_locations(program.tree))] = None
-    return list(found)
-
-
-def function(body):
-    lines = "\n".join("    " + line for line in body.strip().split("\n"))
-    return f"import torch\n\n\ndef f(a: torch.Tensor, n: int, rate: float):\n{lines}\n"
 
 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
