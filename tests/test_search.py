@@ -13,18 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from support import ROOT, SEED
+from support import ROOT, SEED, free_port
 
 from eplb_evolve.results.ledger import Ledger
 from eplb_evolve.sandbox import Limits, Zygote
 
 OPENEVOLVE = Path(sys.executable).with_name("openevolve-run")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """The commands as a person or a script sees them: output, JSON fields, exit codes, sentences."""
 
 import json
-import sys
 
 import pytest
 import yaml
-from support import ROOT, SEED
+from support import ROOT, SEED, free_port
 
-from eplb_evolve.cli.main import main
 from eplb_evolve.results.ledger import Ledger
 
 PROMISED = {
@@ -24,26 +22,18 @@ def project(tmp_path, monkeypatch):
     for name in ("workloads", "seeds", "initial_program.py", "evaluator.py", "prompts"):
         (tmp_path / name).symlink_to(ROOT / name)
     document = yaml.safe_load((ROOT / "evolve_config.yaml").read_text())
+    document["llm"]["api_base"] = f"http://127.0.0.1:{free_port()}/v1"  # a search may run beside the tests
     document["eplb"] |= {"workload": "gptoss20b-phased", "checks": []}
     document["eplb"]["timing"] |= {"pairs_fast": 4, "pairs_slow": 3}
     (tmp_path / "evolve_config.yaml").write_text(yaml.safe_dump(document))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
     return tmp_path
 
 
 @pytest.fixture
-def eplb(project, monkeypatch, capsys):
-    """Run `eplb ARGUMENTS`: (exit code, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["eplb", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        return end.value.code or 0, captured.out, captured.err
-
-    return run
+def eplb(project, eplb):
+    """The same, in a project of the test's own."""
+    return eplb
 
 
 def test_evaluate_json_has_the_promised_fields(eplb):
@@ -140,11 +130,12 @@ def test_a_cache_that_cannot_be_written_is_a_problem_of_the_machine(eplb, projec
     assert len(err.strip().splitlines()) == 1
 
 
-def test_check_says_what_a_search_will_do(eplb):
+def test_check_says_what_a_search_will_do(eplb, project):
+    base = yaml.safe_load((project / "evolve_config.yaml").read_text())["llm"]["api_base"]
     code, _, err = eplb("check", "evolve_config.yaml")
     assert code == 0
     assert "evolve_config.yaml is fine" in err
-    assert "embedded proposer at http://127.0.0.1:18765/v1 (no LLM)" in err
+    assert f"embedded proposer at {base} (no LLM)" in err
     assert "31 windows x 24 layers x 32 experts" in err
 
 
@@ -200,7 +191,7 @@ def test_a_record_is_kept_and_lands_on_the_written_leaderboard(eplb, project):
     assert code == 0, err
     record = json.loads((project / "results" / "records" / "deepseek" / "record.json").read_text())
     assert {each["split"] for each in record["evaluations"]} == {"search", "holdout"}
-    assert record["command"] == f"eplb record {SEED} --name deepseek --from seed"
+    assert record["command"] == f"eplb record {SEED.name} --name deepseek --from seed"
     assert eplb("leaderboard", "--write")[0] == 0
     assert "[deepseek](records/deepseek/)" in (project / "results" / "LEADERBOARD.md").read_text()
 

@@ -1,30 +1,13 @@
 """`eplb lineage` and `eplb replay` as a person or a script sees them."""
 
 import json
-import sys
 
 import pytest
 from support import ROOT
 
-from eplb_evolve.cli.main import main
 from eplb_evolve.results.trace import read_trace
 
 DATA = ROOT / "tests" / "results" / "data" / "evolution_trace.jsonl"
-
-
-@pytest.fixture
-def eplb(monkeypatch, capsys):
-    """Run `eplb ARGUMENTS` at 80 columns: (exit code, stdout, stderr)."""
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["eplb", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        return end.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

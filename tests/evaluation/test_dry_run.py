@@ -1,10 +1,13 @@
 """Dry runs: what they stop, and what they let through."""
 
+import os
+import signal
 from contextlib import closing
 
 import pytest
 from support import SEED
 
+from eplb_evolve.errors import EnvironmentProblem
 from eplb_evolve.evaluation.dry_run import DryRun
 
 IDLE = SEED.read_text().replace("# EVOLVE-BLOCK-END", "")
@@ -49,3 +52,12 @@ def test_compiled_helpers_are_interpreted(dry_run):
     two_kinds = "import numba\n\n\n@numba.njit\ndef twice(x):\n    return [x, 'x']\n\n\ndef inverse("
     source = SEED.read_text().replace("def inverse(", two_kinds)
     assert dry_run(source.replace("    width = num", "    twice(1)\n    width = num")) is None
+
+
+def test_after_its_sandbox_is_gone_the_next_dry_run_has_a_new_one():
+    with closing(DryRun()) as run:
+        assert run(SEED.read_text()) is None
+        os.kill(run._zygote.pid, signal.SIGKILL)
+        with pytest.raises(EnvironmentProblem):
+            run(SEED.read_text())
+        assert run(SEED.read_text()) is None

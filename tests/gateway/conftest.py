@@ -6,6 +6,7 @@ import time
 
 import openai
 import pytest
+import support
 
 from eplb_evolve.gateway import lifecycle
 from eplb_evolve.gateway.app import Gateway
@@ -25,9 +26,7 @@ def clean_environment(monkeypatch):
 
 @pytest.fixture
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return support.free_port()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from support import SEED
 from eplb_evolve.proposer import NothingToPropose, UnreadableProgram, propose
 from eplb_evolve.proposer import engine as engine_module
 from eplb_evolve.proposer.canonical import fingerprint
-from eplb_evolve.proposer.engine import Base
+from eplb_evolve.proposer.engine import Base, Style
 from eplb_evolve.proposer.header import made_by
 from eplb_evolve.proposer.operators.registry import OPERATORS
 from eplb_evolve.proposer.program import Program
@@ -132,3 +132,16 @@ def test_a_chain_of_proposals_stays_small():
     assert "# EVOLVE-BLOCK-END" in source
     used = {name.id for name in ast.walk(ast.parse(source)) if isinstance(name, ast.Name)}
     assert {helper.name for helper in Program.parse(source).helpers()} <= used
+
+
+def test_what_everything_began_with_is_changed_by_long_chains_that_keep_its_meaning():
+    tiers = {operator.name: operator.tier for operator in OPERATORS}
+    for seed in range(10):
+        proposal = propose(ALL["assignment"], [ALL["grid"]], seed, style=Style().afresh())
+        assert proposal.tier == "T0"
+        assert {tiers[name] for name in proposal.operators} == {"T0"}
+
+
+def test_a_style_can_be_narrowed_to_a_few_operators():
+    proposal = propose(ALL["assignment"], seed=1, style=Style().only(["change_constant"]))
+    assert proposal.operators == ("change_constant",)

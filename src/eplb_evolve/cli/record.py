@@ -1,6 +1,7 @@
 """`eplb record PROGRAM`: measure a program in full and keep it in results/records."""
 
 import re
+import shlex
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -50,7 +51,7 @@ def record(
         provenance=cast(Provenance, provenance),
         how=f"{header.tier} {'+'.join(header.operators)}" if header is not None else "",
         when=now(),
-        command="eplb " + " ".join(sys.argv[1:]),
+        command=shlex.join(["eplb", *map(_without_folders, sys.argv[1:])]),
         search=search,
         versions=versions(),
         evaluations=evaluations,
@@ -58,3 +59,8 @@ def record(
     options.say(f"wrote results/records/{name}; now write its README.md: what changed and why it is faster")
     if not all(evaluation.feasible for evaluation in evaluations):
         raise typer.Exit(1)
+
+
+def _without_folders(argument: str) -> str:
+    """A record says nothing of one machine's folders."""
+    return Path(argument).name if Path(argument).is_absolute() else argument

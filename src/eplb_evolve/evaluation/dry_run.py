@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from eplb_evolve import reference
-from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
 from eplb_evolve.evaluation.calls import Caller
 from eplb_evolve.evaluation.checks import check_small_shapes
 from eplb_evolve.evaluation.constraint import measure
@@ -39,7 +39,14 @@ class DryRun:
         self._rng = np.random.default_rng(0)
 
     def __call__(self, source: str) -> str | None:
-        """Why the program fails, None when it does not."""
+        """Why the program fails, None when it does not. After an EnvironmentProblem the next call starts anew."""
+        try:
+            return self._reason(source)
+        except EnvironmentProblem:
+            self.close()
+            raise
+
+    def _reason(self, source: str) -> str | None:
         if self._zygote is None:
             self._zygote = Zygote(self._highest, environment=INTERPRETED)
         with tempfile.TemporaryDirectory(prefix="eplb-dry-run-") as folder:

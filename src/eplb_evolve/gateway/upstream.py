@@ -68,7 +68,7 @@ class Upstream:
         self._model, self._settings = model, settings
         self._backoff = backoff or Backoff()
         self._key = model.key() or ""
-        # a dummy: the client wants a key where the endpoint wants none
+        # the client insists on a key where the endpoint wants none
         self._client = openai.AsyncOpenAI(api_key=self._key or "none", base_url=model.api_base, max_retries=0)
 
     def request(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -54,9 +54,17 @@ RANDOM_EDITS = Behaviour(Style(edits.OPERATORS, {1: 1.0}, 0.0), learns=False)
 """The blind mutation of genetic improvement: one edit of a statement, expression, constant or comparison at a time."""
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Start:
+    """What is changed, None for the prompt's own program, and how."""
+
+    base: Base | None
+    style: Style
+
+
+@dataclass(frozen=True)
 class _Tried:
-    """A proposal that was handed out: its operators, and the score of what it was made from, if known."""
+    """A proposal that was handed out: its operators, and the fingerprint of what it was made from."""
 
     operators: tuple[str, ...]
     parent: str
@@ -109,31 +117,32 @@ class EmbeddedModel:
         parent = study(prompt.program).fingerprint
         proposing = trying = 0.0
         failures: list[str] = []
-        base, style = None, self._behaviour.style
+        start = _Start(None, self._behaviour.style)
+        insisted: Style | None = None
         for attempt in range(_TRIES):
             seed = self._seed(prompt.program, requested_seed, attempt)
             started = time.perf_counter()
             if attempt % _INSISTENCE == 0:
-                base, style = self._base(parent, random.Random(seed)), self._behaviour.style
+                start, insisted = self._start(parent, random.Random(seed)), None
             try:
-                proposal = self._draw(prompt, parent, base, seed, style)
+                proposal = self._draw(prompt, parent, start.base, seed, insisted or start.style)
             except NothingToPropose:
-                if style is self._behaviour.style:
+                if insisted is None:
                     raise
-                style = self._behaviour.style  # those operators have no other place here
+                insisted = None  # those operators have no other place here
                 continue
             self._known.add(proposal.fingerprint)
             drawn = time.perf_counter()
             reason = self._trial(proposal.source) if self._trial is not None else None
             proposing, trying = proposing + drawn - started, trying + time.perf_counter() - drawn
             if reason is None:
-                origin = study(base.source).fingerprint if base is not None else parent
-                self._tried[proposal.fingerprint] = _Tried(proposal.operators, origin)
+                origin = study(start.base.source).fingerprint if start.base is not None else parent
+                self._tried[proposal.fingerprint] = _Tried(_without_restart(proposal), origin)
                 self._log(seed, proposal, failures, proposing, trying)
                 return proposal
             failures.append("+".join(proposal.operators))
-            self._bandit.failed_dry(name for name in proposal.operators if name != RESTART)
-            style = self._behaviour.style.only(proposal.operators)
+            self._bandit.failed_dry(_without_restart(proposal))
+            insisted = start.style.only(proposal.operators)
         raise NothingToPropose(f"each of {_TRIES} changed programs failed on small inputs")
 
     def _draw(self, prompt: Prompt, parent: str, base: Base | None, seed: int, style: Style) -> Proposal:
@@ -149,19 +158,20 @@ class EmbeddedModel:
             style=style,
         )
 
-    def _base(self, parent: str, rng: random.Random) -> Base | None:
+    def _start(self, parent: str, rng: random.Random) -> _Start:
         """Often a lineage's program, and now and then the seed, is changed in the stead of the prompt's."""
+        style = self._behaviour.style
         if not self._behaviour.learns or self._history is None:
-            return None
+            return _Start(None, style)
         first, known = self._history.first(), self._history.outcomes.get(parent)
         failed = known is not None and not known.feasible
         draw = rng.random()
         if first is not None and (draw < _FROM_SEED or first.fingerprint == parent):
-            return Base(first.source, first.sha256[:12], afresh=True)
+            return _Start(Base(first.source, first.sha256[:12]), style.afresh())
         if draw < _FROM_SEED + (_FROM_LINEAGE_AFTER_FAILURE if failed else _FROM_LINEAGE):
             chosen = choose(self._history.outcomes.values(), rng)
-            return Base(chosen.source, chosen.sha256[:12]) if chosen is not None else None
-        return None
+            return _Start(Base(chosen.source, chosen.sha256[:12]) if chosen is not None else None, style)
+        return _Start(None, style)
 
     def _seed(self, program: str, requested: object, attempt: int) -> int:
         origin = json.dumps([self.seed, requested, self.count, attempt, program])
@@ -182,3 +192,7 @@ class EmbeddedModel:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with self._log_path.open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
+
+
+def _without_restart(proposal: Proposal) -> tuple[str, ...]:
+    return tuple(name for name in proposal.operators if name != RESTART)

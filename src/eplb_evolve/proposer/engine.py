@@ -41,6 +41,13 @@ class Style:
             return self
         return Style(kept, {len(kept): 1.0}, 1.0 if CROSSOVER in names else 0.0)
 
+    def afresh(self) -> "Style":
+        """Long chains of what keeps a program's meaning, for the one that everything began with.
+
+        One small step would leave it about where it was.
+        """
+        return Style(tuple(operator for operator in self.operators if operator.tier == "T0"), _AFRESH, 0.0)
+
 
 class NothingToPropose(ValueError):
     """No operator found a place in the program."""
@@ -61,18 +68,10 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Base:
-    """A program to change in the place of the prompt's own.
-
-    Attributes:
-        source: its text
-        sha256: first digits of its hash
-        afresh: whether it is the program that everything began with, which one small step would leave where it was:
-            a long chain of rewrites that keep its meaning is applied instead
-    """
+    """A program to change in the place of the prompt's own, and the first digits of its sha256."""
 
     source: str
     sha256: str
-    afresh: bool = False
 
 
 def propose(
@@ -98,11 +97,7 @@ def propose(
     donors = _readable(inspirations)
     shown = {program.fingerprint for program in [parent, start, *donors]}
     rng = random.Random(seed)
-    style = style or Style()
-    if base is not None and base.afresh and len(style.lengths) > 1:
-        safe = tuple(operator for operator in style.operators if operator.tier == "T0")
-        style = Style(safe, _AFRESH, crossover_share=0.0)
-    draw = _Draw(style, weights or {}, donors, rng)
+    draw = _Draw(style or Style(), weights or {}, donors, rng)
     for _ in range(_ATTEMPTS):
         child = start.program_for(parent)
         changed = draw.change(child)

@@ -66,16 +66,6 @@ class Program:
             raise UnreadableProgram(f"the program does not parse: {error}") from None
         return cls(head, tail, tree, Layout(region, tree), outside, _roots(tree), header.steps if header else ())
 
-    def copy(self) -> "Program":
-        """A copy that can be changed without changing this one."""
-        tree = copy.deepcopy(self.tree)
-        return Program(self.head, self.tail, tree, self.layout, self.outside, self.roots, self.steps)
-
-    def with_region_of(self, other: "Program") -> "Program":
-        """A copy of `other`'s region between this program's head and tail."""
-        tree = copy.deepcopy(other.tree)
-        return Program(self.head, self.tail, tree, other.layout, self.outside, other.roots, other.steps)
-
     def render(
         self, tier: str, operators: Sequence[str], origin: str = "", changed: Collection[str] | None = None
     ) -> str:

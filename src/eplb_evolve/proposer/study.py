@@ -27,6 +27,7 @@ class Study:
         """Names that the program reads and does not bind."""
         self.unbound = _unbound(program, set(self.meanings))
         """Variables that a function may read before it binds them."""
+        self._frame = program.head, program.tail, program.outside
         # reading a pickle is five times as fast as a deep copy, and brings the kinds along
         self._frozen = pickle.dumps(program, pickle.HIGHEST_PROTOCOL)
 
@@ -38,9 +39,7 @@ class Study:
     def program_for(self, around: "Study") -> Program:
         """A copy of this program's region between the head and tail of another one."""
         copied = self.program()
-        if around is not self:
-            other = around.program()
-            copied.head, copied.tail, copied.outside = other.head, other.tail, other.outside
+        copied.head, copied.tail, copied.outside = around._frame
         return copied
 
 
