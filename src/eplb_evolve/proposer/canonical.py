@@ -4,6 +4,7 @@ import ast
 import hashlib
 
 from .analysis.scope import parameters
+from .analysis.tree import walk
 from .program import HELPER_PREFIX
 
 
@@ -45,7 +46,7 @@ class _Writer:
     def __init__(self, function: ast.FunctionDef, helpers: dict[str, str]) -> None:
         own = {argument.arg for argument in parameters(function)}
         self._private = {
-            part.id for part in ast.walk(function) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+            part.id for part in walk(function) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
         }
         if function.name.startswith(HELPER_PREFIX):
             self._private |= own | {function.name}

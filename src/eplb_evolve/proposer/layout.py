@@ -8,6 +8,8 @@ import ast
 from dataclasses import dataclass
 from typing import cast
 
+from .analysis.tree import walk
+
 INDENT = 4
 _ORIGIN = "layout_origin"
 _COMPOUND = (ast.For, ast.While, ast.If, ast.With, ast.FunctionDef, ast.ClassDef)
@@ -42,11 +44,11 @@ class Layout:
         self._origins: list[Origin] = []
         occupied = {
             line
-            for stmt in ast.walk(tree)
+            for stmt in walk(tree)
             if isinstance(stmt, ast.stmt)
             for line in range(_first_line(stmt), _last_own_line(stmt))
         }
-        for stmt in ast.walk(tree):
+        for stmt in walk(tree):
             if isinstance(stmt, ast.stmt):
                 self._remember(stmt, occupied)
         last = max((stmt.end_lineno or 0 for stmt in tree.body), default=0)
@@ -141,7 +143,7 @@ class Layout:
 
 def forget_layout(tree: ast.AST) -> None:
     """Make copied statements print as new ones, without the comments of the original."""
-    for part in ast.walk(tree):
+    for part in walk(tree):
         if hasattr(part, _ORIGIN):
             delattr(part, _ORIGIN)
 

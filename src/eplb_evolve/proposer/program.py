@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from .analysis.scope import identifiers, mentioned
+from .analysis.tree import walk
 from .header import RESTART, Header, without_header
 from .layout import Layout
 
@@ -93,7 +94,7 @@ class Program:
         """Functions of the region that came with the program, nested ones after their parents."""
         helpers = {id(helper) for helper in self.helpers()}  # the largest part of many programs, and without any
         own = [stmt for stmt in self.tree.body if id(stmt) not in helpers]
-        return [part for stmt in own for part in ast.walk(stmt) if isinstance(part, ast.FunctionDef)]
+        return [part for stmt in own for part in walk(stmt) if isinstance(part, ast.FunctionDef)]
 
     def helpers(self) -> list[ast.FunctionDef]:
         """Compiled helpers that an earlier proposal added."""
@@ -124,7 +125,7 @@ class Program:
         if any(known.name == helper.name for known in self.helpers()):
             return
         for index, stmt in enumerate(self.tree.body):
-            if any(part is user for part in ast.walk(stmt)):
+            if any(part is user for part in walk(stmt)):
                 self.tree.body.insert(index, helper)
                 return
         self.tree.body.append(helper)
@@ -157,7 +158,7 @@ class Program:
         """
         renamed: dict[str, str] = {}
         for stmt in self.tree.body:
-            for part in ast.walk(stmt) if renamed else ():
+            for part in walk(stmt) if renamed else ():
                 if isinstance(part, ast.Name) and part.id in renamed:
                     part.id = renamed[part.id]
             if isinstance(stmt, ast.FunctionDef) and stmt.name in changed and stmt.name.startswith(HELPER_PREFIX):

@@ -8,6 +8,7 @@ import pickle
 from .analysis.inference import kinds_of
 from .analysis.liveness import exposed_reads
 from .analysis.scope import bound_names, free_loads, parameters
+from .analysis.tree import walk
 from .canonical import joined, meanings
 from .program import Program
 
@@ -68,7 +69,7 @@ def _bound(stmt: ast.stmt) -> set[str]:
 def _unbound(program: Program, among: set[str]) -> set[tuple[str, str]]:
     """Variables of these top-level functions that may be read before they are bound."""
     functions = [stmt for stmt in program.tree.body if isinstance(stmt, ast.FunctionDef) and stmt.name in among]
-    inner = [part for stmt in functions for part in ast.walk(stmt) if isinstance(part, ast.FunctionDef)]
+    inner = [part for stmt in functions for part in walk(stmt) if isinstance(part, ast.FunctionDef)]
     return {
         (function.name, name)
         for function in inner

@@ -4,6 +4,8 @@ import ast
 import copy
 from typing import TypeVar
 
+from .analysis.tree import walk
+
 Tree = TypeVar("Tree", bound=ast.AST)
 
 
@@ -36,7 +38,7 @@ def as_target(expr: ast.expr) -> ast.expr:
 
 def replace_expression(tree: ast.AST, old: ast.expr, new: ast.expr) -> bool:
     """Put `new` where `old`, the very object, stands in `tree`."""
-    for owner in ast.walk(tree):
+    for owner in walk(tree):
         for field, value in ast.iter_fields(owner):
             if value is old:
                 setattr(owner, field, new)

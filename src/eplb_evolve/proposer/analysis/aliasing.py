@@ -6,6 +6,7 @@ from ..program import HELPER_PREFIX
 from .effects import FRESH_FUNCTIONS, FRESH_METHODS, is_library
 from .expression_kinds import ExpressionKinds
 from .scope import free_loads, function_locals, mutated_names, parameters, root_name
+from .tree import walk
 
 _READING_BUILTINS = frozenset({"len", "int", "float", "bool", "abs", "min", "max", "sum", "round", "range", "print"})
 
@@ -16,7 +17,7 @@ class Aliases:
     def __init__(self, function: ast.FunctionDef, view: ExpressionKinds) -> None:
         self._view = view
         self._edges: list[set[str]] = []
-        for part in ast.walk(function):
+        for part in walk(function):
             self._learn(part)
 
     def of(self, name: str) -> set[str]:
@@ -105,12 +106,12 @@ def is_fresh(expr: ast.expr, view: ExpressionKinds) -> bool:
 
 def is_readable(function: ast.FunctionDef) -> bool:
     """Whether no function inside changes variables of this one, and no variable belongs to another scope."""
-    for part in ast.walk(function):
+    for part in walk(function):
         if isinstance(
             part, ast.Global | ast.Nonlocal | ast.Yield | ast.YieldFrom | ast.Await | ast.Try | ast.NamedExpr
         ):
             return False
-    inner = [part for part in ast.walk(function) if isinstance(part, ast.FunctionDef) and part is not function]
+    inner = [part for part in walk(function) if isinstance(part, ast.FunctionDef) and part is not function]
     return not any(mutated_names(part.body) - function_locals(part) for part in inner)
 
 
@@ -118,9 +119,9 @@ def closed_over(function: ast.FunctionDef) -> set[str]:
     """Names that functions inside this one mention."""
     return {
         inner.id
-        for part in ast.walk(function)
+        for part in walk(function)
         if isinstance(part, ast.FunctionDef | ast.Lambda) and part is not function
-        for inner in ast.walk(part)
+        for inner in walk(part)
         if isinstance(inner, ast.Name)
     }
 
@@ -135,7 +136,7 @@ def is_own(function: ast.FunctionDef, name: str, aliases: Aliases, view: Express
     if is_parameter(function, name) or name in closed_over(function) or aliases.of(name) != {name}:
         return False
     bound = 0
-    for part in ast.walk(function):
+    for part in walk(function):
         match part:
             case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
                 if not is_fresh(value, view):
@@ -149,7 +150,7 @@ def is_own(function: ast.FunctionDef, name: str, aliases: Aliases, view: Express
 def stores(tree: ast.AST, name: str) -> int:
     """At how many places the code binds or deletes the variable."""
     return sum(
-        isinstance(part, ast.Name) and part.id == name and not isinstance(part.ctx, ast.Load) for part in ast.walk(tree)
+        isinstance(part, ast.Name) and part.id == name and not isinstance(part.ctx, ast.Load) for part in walk(tree)
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from .expression_kinds import ExpressionKinds
 from .scope import mutated_names, root_name
+from .tree import children, walk
 
 FRESH_METHODS = frozenset(
     {"abs", "add", "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "bincount", "clamp", "clip", "clone"}
@@ -41,7 +42,7 @@ def is_pure(expr: ast.expr, view: ExpressionKinds) -> bool:
         case ast.Constant() | ast.Name():
             return True
         case ast.UnaryOp() | ast.BinOp() | ast.Compare() | ast.Tuple() | ast.List() | ast.Slice():
-            return all(is_pure(part, view) for part in ast.iter_child_nodes(expr) if isinstance(part, ast.expr))
+            return all(is_pure(part, view) for part in children(expr) if isinstance(part, ast.expr))
         case ast.Attribute(value=owner, attr=name):
             constant = is_library(owner, view)  # such as torch.int64
             return constant or (name in _ARRAY_ATTRIBUTES and is_pure(owner, view))
@@ -58,13 +59,13 @@ def changed_names(parts: Iterable[ast.AST], view: ExpressionKinds) -> set[str]:
     """Variables whose contents the code may change; a function that is not known changes all that it is given."""
     parts = list(parts)
     changed = mutated_names(parts)
-    for call in (inner for part in parts for inner in ast.walk(part) if isinstance(inner, ast.Call)):
+    for call in (inner for part in parts for inner in walk(part) if isinstance(inner, ast.Call)):
         if isinstance(call.func, ast.Attribute) and not _is_pure_function(call.func, view):
             given = [call.func.value, *call.args]
             changed |= {name for each in given if (name := root_name(each)) is not None}
         for keyword in call.keywords:
             if keyword.arg == "out":
-                changed |= {part.id for part in ast.walk(keyword.value) if isinstance(part, ast.Name)}
+                changed |= {part.id for part in walk(keyword.value) if isinstance(part, ast.Name)}
     return changed - set(view.aliases)
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from .expression_kinds import ExpressionKinds
 from .liveness import exposed_reads
 from .scope import Block, bound_names, free_loads, function_locals, identifiers, mutated_names, root_name
+from .tree import walk
 
 _VIEWS = frozenset({"asarray", "as_tensor", "from_numpy", "ascontiguousarray"})
 
 
 def element_accesses(body: Sequence[ast.stmt]) -> Iterator[tuple[str, list[ast.expr]]]:
     """Variable and index parts of each subscript of a plain variable."""
-    for part in (inner for stmt in body for inner in ast.walk(stmt)):
+    for part in (inner for stmt in body for inner in walk(stmt)):
         match part:
             case ast.Subscript(value=ast.Name(id=name), slice=index):
                 yield name, index.elts if isinstance(index, ast.Tuple) else [index]
@@ -38,7 +39,7 @@ def rows_independent(
     bound = bound_names(body)
     if _leaves(body) or exposed_reads(body)[0] & bound or variable in bound or _bound_names_escape(function, body):
         return False
-    mentions = [part.id for stmt in body for part in ast.walk(stmt) if isinstance(part, ast.Name)]
+    mentions = [part.id for stmt in body for part in walk(stmt) if isinstance(part, ast.Name)]
     touched = sorted((changed - bound) & set(mentions))
     for name in touched:
         if (possible_aliases(function, name) - {name} - bound) & set(mentions) or not view.of(_read(name)).is_array:
@@ -73,7 +74,7 @@ def _changed_by_element(function: ast.FunctionDef, bodies: Sequence[Block], vari
         if (possible_aliases(function, name) - {name}) & used:
             return False
         accesses = [parts for each, parts in element_accesses(stmts) if each == name]
-        mentions = sum(isinstance(part, ast.Name) and part.id == name for stmt in stmts for part in ast.walk(stmt))
+        mentions = sum(isinstance(part, ast.Name) and part.id == name for stmt in stmts for part in walk(stmt))
         places = {tuple(ast.dump(part) for part in parts) for parts in accesses}
         if len(accesses) != mentions or len(places) != 1:
             return False
@@ -87,7 +88,7 @@ def possible_aliases(function: ast.FunctionDef, name: str) -> set[str]:
     """Variables that may share memory with `name`, as far as assignments in the function tell."""
     local = function_locals(function)
     edges: list[tuple[str, str]] = []
-    for part in ast.walk(function):
+    for part in walk(function):
         match part:
             case ast.Assign(
                 targets=[ast.Name(id=target)], value=ast.Call(func=ast.Attribute(attr=method), args=[source])
@@ -117,11 +118,11 @@ def _is_variable(expr: ast.expr, name: str) -> bool:
 
 def _bound_names_escape(function: ast.FunctionDef, body: Block) -> bool:
     """Whether a variable that the body binds is read elsewhere, where the last pass would show."""
-    inside = {id(part) for stmt in body for part in ast.walk(stmt)}
+    inside = {id(part) for stmt in body for part in walk(stmt)}
     bound = bound_names(body)
     return any(
         isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load) and part.id in bound and id(part) not in inside
-        for part in ast.walk(function)
+        for part in walk(function)
     )
 
 
@@ -129,5 +130,5 @@ def _leaves(body: Block) -> bool:
     return any(
         isinstance(part, ast.Break | ast.Continue | ast.Return | ast.Raise | ast.FunctionDef)
         for stmt in body
-        for part in ast.walk(stmt)
+        for part in walk(stmt)
     )

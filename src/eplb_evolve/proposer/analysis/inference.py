@@ -11,6 +11,7 @@ from ..program import Program
 from .expression_kinds import ExpressionKinds, annotation_kind
 from .kinds import INT, UNKNOWN, Kind, join, join_all, list_of
 from .scope import parameters
+from .tree import walk
 
 _ROUNDS = 4  # kinds travel through that many assignments against the text order, and as many calls
 
@@ -31,7 +32,7 @@ class Kinds:
         self._parents = {
             inner.name: outer.name
             for outer in written
-            for inner in ast.walk(outer)
+            for inner in walk(outer)
             if isinstance(inner, ast.FunctionDef) and inner is not outer
         }
         self._texts = {helper.name: ast.dump(helper) for helper in program.helpers()}
@@ -60,7 +61,7 @@ class Kinds:
         passed: dict[str, Env] = {name: {} for name in self._functions}
         for caller in self._functions.values():
             kinds = self.expressions(caller)
-            for part in ast.walk(caller):
+            for part in walk(caller):
                 match part:
                     case ast.Call(func=ast.Name(id=callee)) if callee in self._functions:
                         names = [argument.arg for argument in parameters(self._functions[callee])]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .scope import Block, bound_names, free_loads, function_locals, parameters, target_names
+from .tree import walk
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ def interface(function: ast.FunctionDef, block: Block, start: int, stop: int, sc
     exposed, defined = exposed_reads(run)
     earlier, later, repeated = _surroundings(function, block, start, stop)
     outputs = bound & exposed_reads(later)[0]
-    outputs |= bound & {name for stmt in ast.walk(function) if _is_inner(stmt, function) for name in free_loads(stmt)}
+    outputs |= bound & {name for stmt in walk(function) if _is_inner(stmt, function) for name in free_loads(stmt)}
     before = {argument.arg for argument in parameters(function)} | earlier
     local = function_locals(function)
     inputs = exposed & (scope | local) - (bound - before)

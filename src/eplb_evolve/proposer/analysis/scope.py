@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Iterable, Iterator
 
+from .tree import children, walk
+
 Block = list[ast.stmt]
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -18,7 +20,7 @@ _FRESH_BUILTINS = frozenset(
 def identifiers(tree: ast.AST) -> set[str]:
     """Every name that occurs in the code in any role."""
     names: set[str] = set()
-    for part in ast.walk(tree):
+    for part in walk(tree):
         if isinstance(part, ast.Name):
             names.add(part.id)
         elif isinstance(part, ast.FunctionDef | ast.ClassDef):
@@ -49,7 +51,7 @@ def mentioned(tree: ast.AST) -> set[str]:
 
 def target_names(target: ast.AST) -> set[str]:
     """Names that an assignment to `target` binds."""
-    return {part.id for part in ast.walk(target) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    return {part.id for part in walk(target) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
 
 
 def parameters(function: ast.FunctionDef | ast.Lambda) -> list[ast.arg]:
@@ -120,7 +122,7 @@ def mutated_names(tree: ast.AST | Iterable[ast.AST]) -> set[str]:
     parts = [tree] if isinstance(tree, ast.AST) else list(tree)
     changed: set[str] = set()
     aliases: list[tuple[str, str]] = []
-    for part in (inner for outer in parts for inner in ast.walk(outer)):
+    for part in (inner for outer in parts for inner in walk(outer)):
         match part:
             case ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del()):
                 changed |= {root_name(part)} - {None}  # type: ignore[arg-type]
@@ -181,7 +183,7 @@ def _loads(tree: ast.AST, bound: frozenset[str]) -> Iterator[str]:
             for stmt in tree.body:
                 yield from _loads(stmt, inner)
         case _:
-            for child in ast.iter_child_nodes(tree):
+            for child in children(tree):
                 yield from _loads(child, bound)
 
 
@@ -199,5 +201,5 @@ def _stores(tree: ast.AST) -> Iterator[str]:
         case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
             return
         case _:
-            for child in ast.iter_child_nodes(tree):
+            for child in children(tree):
                 yield from _stores(child)

@@ -3,13 +3,15 @@
 import ast
 from itertools import combinations
 
+from .tree import walk
+
 _MAKERS = frozenset({"zeros", "ones", "empty", "full"})
 
 
 def shaped_alike(function: ast.FunctionDef) -> set[frozenset[str]]:
     """Pairs of arrays that seem to have one shape: of the same sizes, or read or written at the same indices."""
     shapes: dict[str, set[str]] = {}
-    for part in ast.walk(function):
+    for part in walk(function):
         match part:
             case ast.Assign(
                 targets=[ast.Tuple(elts=sizes)], value=ast.Attribute(value=ast.Name(id=name), attr="shape")

@@ -9,13 +9,14 @@ import ast
 from .expression_kinds import ExpressionKinds
 from .kinds import UNKNOWN
 from .scope import free_loads, function_locals, target_names
+from .tree import walk
 
 
 def steady_names(function: ast.FunctionDef, view: ExpressionKinds) -> set[str]:
     """Variables whose elements are of exactly the class that their kind says whenever they are read."""
     sources: dict[str, list[ast.expr]] = {}
     unclear: set[str] = set()
-    for part in ast.walk(function):
+    for part in walk(function):
         match part:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 sources.setdefault(name, []).append(value)

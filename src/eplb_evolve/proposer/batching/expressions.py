@@ -4,6 +4,7 @@ import ast
 import itertools
 from dataclasses import replace
 
+from ..analysis.tree import walk
 from ..lowering.base import Unsupported
 from .reductions import Reductions
 from .values import (
@@ -76,7 +77,7 @@ class Expressions(Reductions):
                 result = self.test(values[0])
                 for value in values[1:]:
                     if not result.is_tensor:
-                        if any(isinstance(part, _FAILING) for part in ast.walk(value)):
+                        if any(isinstance(part, _FAILING) for part in walk(value)):
                             raise Unsupported("a part that may fail where the loop left it out")
                         result = combined(op, result, self.test(value))
                         continue

@@ -8,6 +8,7 @@ from ..analysis.independence import element_accesses, possible_aliases
 from ..analysis.kinds import UNKNOWN
 from ..analysis.liveness import exposed_reads, interface
 from ..analysis.scope import Block, blocks, bound_names, free_loads, function_locals, identifiers, root_name
+from ..analysis.tree import walk
 from ..lowering.base import Unsupported
 from ..program import NameSource, Program
 from .base import Loop, Type
@@ -97,7 +98,7 @@ def _require_independence(function: ast.FunctionDef, block: Block, index: int, r
 
 def _changed(body: Block) -> set[str]:
     """Variables that the body stores elements in; other changes in place have no counterpart and are refused later."""
-    parts = [part for stmt in body for part in ast.walk(stmt)]
+    parts = [part for stmt in body for part in walk(stmt)]
     stored = [part for part in parts if isinstance(part, ast.Subscript) and isinstance(part.ctx, ast.Store)]
     return {name for part in stored if (name := root_name(part)) is not None}
 
@@ -107,7 +108,7 @@ def _outputs(function: ast.FunctionDef, block: Block, index: int, scope: set[str
     position = next(number for number, each in enumerate(blocks(function)) if each is block)
     function = copy.deepcopy(function)
     block = list(blocks(function))[position]
-    for part in ast.walk(block[index]):
+    for part in walk(block[index]):
         if isinstance(part, ast.keyword) and isinstance(part.value, ast.Lambda):
             part.value = ast.Constant(None)
     return interface(function, block, index, index + 1, scope).outputs
@@ -139,15 +140,13 @@ def _device(body: Block, row: str, kinds: ExpressionKinds, private: frozenset[st
 def _integers_of_64_bits(function: ast.FunctionDef) -> set[str]:
     """Variables that only ever hold tensors made with an explicit dtype of 64-bit integers."""
     found: set[str] = set()
-    for part in ast.walk(function):
+    for part in walk(function):
         match part:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(keywords=keywords)):
                 dtypes = [keyword.value for keyword in keywords if keyword.arg == "dtype"]
                 if any(isinstance(dtype, ast.Attribute) and dtype.attr in ("int64", "long") for dtype in dtypes):
                     found.add(name)
-    assigned = [
-        part.id for part in ast.walk(function) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-    ]
+    assigned = [part.id for part in walk(function) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]
     return {name for name in found if assigned.count(name) == 1} - (
         function_locals(function) - bound_names(function.body)
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..analysis.liveness import exposed_reads
 from ..analysis.scope import Block, bound_names
+from ..analysis.tree import walk
 from ..lowering.base import Unsupported
 from .base import Type
 from .stores import Stores
@@ -135,5 +136,5 @@ def _reads(block: Block, name: str) -> int:
     return sum(
         isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Load)
         for stmt in block
-        for part in ast.walk(stmt)
+        for part in walk(stmt)
     )

@@ -5,6 +5,7 @@ import copy
 from dataclasses import dataclass, field
 
 from ..analysis.kinds import UNKNOWN
+from ..analysis.tree import walk
 from ..lowering.base import Unsupported
 from .base import ELEMENTS, Type
 from .expressions import Expressions
@@ -43,7 +44,7 @@ class Stores(Expressions):
             code = chosen(self.loop.torch, mask, value, Value(named(name), element, rows=True, raw=raw)).code
         elif value.is_tensor:
             code = coerced(value, element).code
-            if value.source in self.loop.changed and any(isinstance(part, ast.Slice) for part in ast.walk(code)):
+            if value.source in self.loop.changed and any(isinstance(part, ast.Slice) for part in walk(code)):
                 code = method(code, "clone")
         elif rows:
             code = self.filled([self.loop.count], value, element)

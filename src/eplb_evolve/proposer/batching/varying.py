@@ -3,6 +3,7 @@
 import ast
 
 from ..analysis.scope import Block, identifiers, target_names
+from ..analysis.tree import walk
 
 
 def varying_names(body: Block, row: str) -> frozenset[str]:
@@ -24,7 +25,7 @@ def _bound_differently(block: Block, varying: set[str], some: bool) -> set[str]:
                 ast.Assign(targets=[ast.Name(id=name)], value=value)
                 | ast.AugAssign(target=ast.Name(id=name), value=value)
             ):
-                is_list = any(isinstance(part, ast.List | ast.ListComp) for part in ast.walk(value))
+                is_list = any(isinstance(part, ast.List | ast.ListComp) for part in walk(value))
                 if some or is_list or identifiers(value) & varying:
                     found.add(name)
             case ast.For(target=target, iter=iterable, body=inner):

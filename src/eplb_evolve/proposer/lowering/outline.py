@@ -9,6 +9,7 @@ from ..analysis.inference import Kinds
 from ..analysis.kinds import UNKNOWN, Kind
 from ..analysis.liveness import interface
 from ..analysis.scope import Block, function_locals, identifiers, mutated_names
+from ..analysis.tree import children, walk
 from ..program import HELPER_PREFIX, NameSource, Program, helper_name
 from ..templates import statements
 from .base import Unsupported
@@ -34,7 +35,7 @@ class Outliner:
     ) -> list[ast.stmt]:
         """Statements that stand for `block[start:stop]`, or `Unsupported`."""
         run = block[start:stop]
-        if any(isinstance(part, _LEAVING) for stmt in run for part in ast.walk(stmt)) or _breaks_out(run):
+        if any(isinstance(part, _LEAVING) for stmt in run for part in walk(stmt)) or _breaks_out(run):
             raise Unsupported("statements that leave the run")
         scope = function_locals(outer) if outer else set()
         shared = interface(function, block, start, stop, scope)
@@ -166,7 +167,7 @@ class _Boundary:
 
     def _is_indexed(self, name: str) -> bool:
         for stmt in self.run:
-            for part in ast.walk(stmt):
+            for part in walk(stmt):
                 match part:
                     case ast.Subscript(value=ast.Name(id=used)) | ast.For(iter=ast.Name(id=used)) if used == name:
                         return True
@@ -189,5 +190,5 @@ def _breaks_out(run: Block) -> bool:
         if isinstance(part, ast.Break | ast.Continue):
             return True
         if not isinstance(part, ast.For | ast.While):
-            pending += ast.iter_child_nodes(part)
+            pending += children(part)
     return False

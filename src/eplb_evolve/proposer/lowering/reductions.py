@@ -5,6 +5,7 @@ import copy
 from collections.abc import Callable, Sequence
 
 from ..analysis.scope import free_loads, target_names
+from ..analysis.tree import children
 from ..templates import expression, renamed, replace_expression, statements, substituted
 
 Fresh = Callable[[str], str]
@@ -156,7 +157,7 @@ def liftable(stmt: ast.stmt) -> list[ast.Call]:
         if isinstance(part, ast.Call) and is_reduction(part):
             found.append(part)
         elif not isinstance(part, ast.Lambda | ast.ListComp | ast.GeneratorExp):
-            parts += ast.iter_child_nodes(part)
+            parts += children(part)
     return found
 
 

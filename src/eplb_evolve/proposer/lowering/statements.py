@@ -9,6 +9,7 @@ import copy
 from collections.abc import Sequence
 
 from ..analysis.kinds import INT
+from ..analysis.tree import walk
 from ..templates import expression, statements
 from .base import Unsupported
 from .reductions import apply_key, lift_reductions
@@ -25,7 +26,7 @@ class Lowering(ValueLowering):
         """The lowered form of a run of statements."""
         copied = copy.deepcopy(list(stmts))
         lift_reductions(copied, self.fresh)
-        self.growing = frozenset(name for stmt in copied for part in ast.walk(stmt) for name in _appended_to(part))
+        self.growing = frozenset(name for stmt in copied for part in walk(stmt) for name in _appended_to(part))
         return self.block(copied)
 
     def block(self, stmts: Sequence[ast.stmt]) -> list[ast.stmt]:

@@ -1,10 +1,10 @@
 """Loops over independent rows as operations on all rows at once (T0)."""
 
-import ast
 import random
 
 from ..analysis.inference import kinds_of
 from ..analysis.scope import Block, function_locals, loops
+from ..analysis.tree import walk
 from ..batching.loops import batched
 from ..lowering.base import Unsupported
 from ..program import Program
@@ -18,7 +18,7 @@ def _batch_loop(program: Program, rng: random.Random) -> bool:
     places: list[tuple[Block, int, Block]] = []
     for function in functions:
         view = kinds.expressions(function)
-        around = [outer for outer in functions if outer is not function and function in ast.walk(outer)]
+        around = [outer for outer in functions if outer is not function and function in walk(outer)]
         scope = {name for outer in around for name in function_locals(outer)}
         for block, index, _ in loops(function):
             try:

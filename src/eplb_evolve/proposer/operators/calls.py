@@ -4,6 +4,7 @@ import ast
 import copy
 from collections.abc import Sequence
 
+from ..analysis.tree import walk
 from ..templates import substituted
 
 
@@ -13,7 +14,7 @@ def bound_arguments(function: ast.FunctionDef, call: ast.Call) -> dict[str, ast.
     Parameters with a default that is not a constant must be given.
     """
     names = _parameter_names(function)
-    plain = not any(isinstance(part, ast.Starred | ast.NamedExpr) for part in ast.walk(call))
+    plain = not any(isinstance(part, ast.Starred | ast.NamedExpr) for part in walk(call))
     if names is None or not plain or len(call.args) > len(names):
         return None
     given = dict(zip(names, call.args, strict=False))
@@ -32,10 +33,10 @@ def calls_of(tree: ast.AST, name: str) -> list[ast.Call]:
     """All calls of a function; empty when the code mentions it in any other way."""
     calls = [
         part
-        for part in ast.walk(tree)
+        for part in walk(tree)
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == name
     ]
-    mentions = [part for part in ast.walk(tree) if name in _names_of(part)]
+    mentions = [part for part in walk(tree) if name in _names_of(part)]
     return calls if len(mentions) == len(calls) + 1 else []  # and its definition
 
 
@@ -82,7 +83,7 @@ def _is_number(value: ast.expr) -> bool:
 
 def _is_only_read(function: ast.FunctionDef, name: str) -> bool:
     """Whether the name means the parameter wherever it occurs in the function."""
-    parts = [part for stmt in function.body for part in ast.walk(stmt) if name in _names_of(part)]
+    parts = [part for stmt in function.body for part in walk(stmt) if name in _names_of(part)]
     return all(isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load) for part in parts)
 
 

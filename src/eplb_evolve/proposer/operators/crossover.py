@@ -5,6 +5,7 @@ import copy
 import random
 
 from ..analysis.scope import bound_names, free_loads
+from ..analysis.tree import walk
 from ..layout import forget_layout
 from ..program import HELPER_PREFIX, Program
 
@@ -40,7 +41,7 @@ def crossover(program: Program, donor: Program, rng: random.Random) -> bool:
 
 def _parameter_names(function: ast.FunctionDef) -> str:
     bare = copy.deepcopy(function.args)
-    for argument in ast.walk(bare):
+    for argument in walk(bare):
         if isinstance(argument, ast.arg):
             argument.annotation = None
     return ast.dump(bare)

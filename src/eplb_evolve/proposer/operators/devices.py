@@ -4,6 +4,7 @@ import ast
 import random
 
 from ..analysis.inference import kinds_of
+from ..analysis.tree import walk
 from ..program import Program
 from ..templates import expression, replace_expression
 from .base import Operator
@@ -15,12 +16,12 @@ def _move_device(program: Program, rng: random.Random) -> bool:
     places: list[tuple[ast.stmt, ast.expr, ast.expr]] = []
     for function in program.functions():
         view = kinds.expressions(function)
-        for stmt in ast.walk(function):
+        for stmt in walk(function):
             if not isinstance(stmt, ast.Assign | ast.Return):
                 continue
             moves = {
                 part: part.func.value
-                for part in ast.walk(stmt)
+                for part in walk(stmt)
                 if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr == "cpu"
             }
             places += [(stmt, part, inner) for part, inner in moves.items()]

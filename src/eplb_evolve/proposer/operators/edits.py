@@ -7,6 +7,7 @@ import random
 from ..analysis.inference import kinds_of
 from ..analysis.kinds import UNKNOWN, Kind
 from ..analysis.scope import Block, blocks
+from ..analysis.tree import walk
 from ..layout import forget_layout
 from ..program import Program
 from ..templates import expression, replace_expression
@@ -47,7 +48,7 @@ def _change_constant(program: Program, rng: random.Random) -> bool:
     places = [
         (function, part)
         for function in _all_functions(program)
-        for part in ast.walk(function)
+        for part in walk(function)
         if isinstance(part, ast.Constant) and isinstance(part.value, bool | int | float)
     ]
     if not places:
@@ -69,7 +70,7 @@ def _change_dtype(program: Program, rng: random.Random) -> bool:
     places = [
         (part, family)
         for function in _all_functions(program)
-        for part in ast.walk(function)
+        for part in walk(function)
         for family in _DTYPES
         if isinstance(part, ast.Attribute) and part.attr in family
     ]
@@ -85,7 +86,7 @@ def _change_comparison(program: Program, rng: random.Random) -> bool:
     places = [
         part
         for function in _all_functions(program)
-        for part in ast.walk(function)
+        for part in walk(function)
         if isinstance(part, ast.Compare) and isinstance(part.ops[0], _COMPARISONS)
     ]
     if not places:
@@ -103,7 +104,7 @@ def _transplant_expression(program: Program, rng: random.Random) -> bool:
         view = kinds.expressions(function)
         places += [
             (function, part, kind)
-            for part in ast.walk(function)
+            for part in walk(function)
             if isinstance(part, ast.Name | ast.Call | ast.BinOp | ast.Subscript)
             and isinstance(getattr(part, "ctx", ast.Load()), ast.Load)
             and (kind := view.of(part)) != UNKNOWN

@@ -7,6 +7,7 @@ from ..analysis.expression_kinds import ExpressionKinds
 from ..analysis.inference import kinds_of
 from ..analysis.kinds import Kind
 from ..analysis.scope import bound_names, loops
+from ..analysis.tree import walk
 from ..program import Program
 from ..templates import expression, replace_expression, statements
 from .base import Operator
@@ -100,7 +101,7 @@ def _reduce_bound(program: Program, rng: random.Random) -> bool:
     for function in _shuffled(program, rng):
         view = kinds.expressions(function)
         bound: set[str] = {argument.arg for argument in function.args.args}
-        sizes = {part.id for size in _sizes(function) for part in ast.walk(size) if isinstance(part, ast.Name)}
+        sizes = {part.id for size in _sizes(function) for part in walk(size) if isinstance(part, ast.Name)}
         places = []
         for stmt in function.body:
             arrays = [name for name in sorted(bound) if _is_integer_array(view.env.get(name))]
@@ -125,11 +126,11 @@ OPERATORS = (
 def _values(function: ast.FunctionDef) -> list[tuple[ast.stmt, ast.expr]]:
     """Expressions in simple statements that are read, with their statement."""
     found: list[tuple[ast.stmt, ast.expr]] = []
-    for stmt in ast.walk(function):
+    for stmt in walk(function):
         if isinstance(stmt, ast.Assign | ast.AugAssign | ast.Expr):
             found += [
                 (stmt, part)
-                for part in ast.walk(stmt)
+                for part in walk(stmt)
                 if isinstance(part, ast.BinOp | ast.Name | ast.Subscript)
                 and isinstance(getattr(part, "ctx", ast.Load()), ast.Load)
             ]
@@ -138,7 +139,7 @@ def _values(function: ast.FunctionDef) -> list[tuple[ast.stmt, ast.expr]]:
 
 def _order_of(loop: ast.For, view: ExpressionKinds) -> str | None:
     """`order`, when the loop over rows holds a loop over `order[row]`."""
-    for inner in ast.walk(loop):
+    for inner in walk(loop):
         match loop.target, inner:
             case ast.Name(id=row), ast.For(iter=iterable):
                 if isinstance(iterable, ast.Call) and isinstance(iterable.func, ast.Attribute):
@@ -155,7 +156,7 @@ def _scattered(loop: ast.For, view: ExpressionKinds) -> list[str]:
     """Integer tensors that the loop writes element by element."""
     names = {
         part.value.id
-        for part in ast.walk(loop)
+        for part in walk(loop)
         if isinstance(part, ast.Subscript)
         and isinstance(part.ctx, ast.Store)
         and isinstance(part.value, ast.Name)
@@ -167,7 +168,7 @@ def _scattered(loop: ast.For, view: ExpressionKinds) -> list[str]:
 def _bounds(stmt: ast.stmt, sizes: set[str]) -> list[ast.expr]:
     """Variables and arithmetic that bound something: sizes, ends of ranges, what the variables `sizes` are set to."""
     found = _sizes(stmt)
-    for part in ast.walk(stmt):
+    for part in walk(stmt):
         match part:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in sizes:
                 found.append(value)
@@ -177,7 +178,7 @@ def _bounds(stmt: ast.stmt, sizes: set[str]) -> list[ast.expr]:
 def _sizes(tree: ast.AST) -> list[ast.expr]:
     """Sizes of arrays and ends of ranges."""
     found: list[ast.expr] = []
-    for part in ast.walk(tree):
+    for part in walk(tree):
         match part:
             case ast.Call(func=ast.Name(id="range"), args=arguments):
                 found += arguments
@@ -216,4 +217,4 @@ def _torch(program: Program) -> str | None:
 
 
 def _size(tree: ast.AST) -> int:
-    return sum(1 for _ in ast.walk(tree))
+    return sum(1 for _ in walk(tree))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ..analysis.aliasing import is_readable
 from ..analysis.liveness import Interface, exposed_reads, interface
 from ..analysis.scope import Block, blocks, bound_names, function_locals, parameters, target_names
+from ..analysis.tree import walk
 from ..program import HELPER_PREFIX, Program
 from ..templates import statements
 from .base import Operator
@@ -96,7 +97,7 @@ def _written(program: Program) -> list[ast.FunctionDef]:
 
 def _top_level(program: Program) -> dict[str, ast.FunctionDef]:
     """Functions without decorators that their names always mean; none when functions rebind global names."""
-    if any(isinstance(part, ast.Global) for part in ast.walk(program.tree)):
+    if any(isinstance(part, ast.Global) for part in walk(program.tree)):
         return {}
     times = Counter(name for stmt in program.tree.body for name in bound_names(stmt))
     return {
@@ -108,7 +109,7 @@ def _top_level(program: Program) -> dict[str, ast.FunctionDef]:
 
 def _statements(function: ast.FunctionDef) -> Iterator[tuple[Block, int, ast.stmt]]:
     """Every statement of a function and of those inside it, with its place."""
-    for inner in ast.walk(function):
+    for inner in walk(function):
         if isinstance(inner, ast.FunctionDef):
             for block in blocks(inner):
                 yield from ((block, index, stmt) for index, stmt in enumerate(block))
@@ -117,7 +118,7 @@ def _statements(function: ast.FunctionDef) -> Iterator[tuple[Block, int, ast.stm
 def _is_worth_a_name(run: Block) -> bool:
     """Whether the run is more than one simple statement and is left at its end only."""
     text = any(isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Constant) for stmt in run)
-    leaves = any(isinstance(part, ast.Return) for stmt in run for part in ast.walk(stmt))
+    leaves = any(isinstance(part, ast.Return) for stmt in run for part in walk(stmt))
     large = len(run) > 1 or isinstance(run[0], ast.For | ast.While)
     return large and not text and not leaves and not any(_jumps(run))
 

@@ -9,6 +9,7 @@ from ..analysis.independence import possible_aliases
 from ..analysis.inference import kinds_of
 from ..analysis.purity import is_total
 from ..analysis.scope import Block, blocks, bound_names, free_loads, identifiers, mutated_names, parameters
+from ..analysis.tree import walk
 from ..program import Program
 from ..templates import renamed, statements
 from .base import Operator
@@ -77,7 +78,7 @@ def _rewrite(place: _Place, program: Program) -> None:
 
 def _places(function: ast.FunctionDef, view: ExpressionKinds, block: Block, index: int, loop: _Loop) -> list[_Place]:
     """Selections in the loop's own body whose candidates change only where they are selected."""
-    if loop.orelse or any(isinstance(part, ast.Continue) for part in ast.walk(loop)):
+    if loop.orelse or any(isinstance(part, ast.Continue) for part in walk(loop)):
         return []
     found = []
     for step, stmt in enumerate(loop.body):
@@ -92,7 +93,7 @@ def _places(function: ast.FunctionDef, view: ExpressionKinds, block: Block, inde
 
 
 def _is_binding_unique(loop: _Loop, name: str) -> bool:
-    return sum(isinstance(part, ast.Name) and part.id == name and _is_stored(part) for part in ast.walk(loop)) == 1
+    return sum(isinstance(part, ast.Name) and part.id == name and _is_stored(part) for part in walk(loop)) == 1
 
 
 def _changes_only_the_selected(function: ast.FunctionDef, place: _Place) -> bool:
@@ -114,7 +115,7 @@ def _is_read_at_position(chosen: Selection, name: str) -> bool:
     """Whether all that the condition knows of a list is its element at the position."""
     if chosen.condition is None:
         return True
-    parts = list(ast.walk(chosen.condition))
+    parts = list(walk(chosen.condition))
     reads = sum(
         isinstance(part, ast.Subscript) and _is_name(part.value, name) and _is_name(part.slice, chosen.position)
         for part in parts
@@ -127,7 +128,7 @@ def _is_own_list(function: ast.FunctionDef, name: str) -> bool:
     if name in {argument.arg for argument in parameters(function)}:
         return False
     known: set[int] = set()
-    for part in ast.walk(function):
+    for part in walk(function):
         match part:
             case ast.FunctionDef() if part is not function and name in identifiers(part):
                 return False
@@ -138,8 +139,8 @@ def _is_own_list(function: ast.FunctionDef, name: str) -> bool:
             case ast.Call(func=ast.Name(id="len"), args=[mention]):
                 known.add(id(mention))
             case ast.Return(value=ast.expr() as result):
-                known |= {id(inner) for inner in ast.walk(result)}
-    return all(id(part) in known for part in ast.walk(function) if _is_name(part, name))
+                known |= {id(inner) for inner in walk(result)}
+    return all(id(part) in known for part in walk(function) if _is_name(part, name))
 
 
 def _is_new_list(value: ast.expr) -> bool:
@@ -153,8 +154,8 @@ def _is_new_list(value: ast.expr) -> bool:
 
 def _stores_only_at(place: _Place, name: str) -> bool:
     """Whether the loop changes the list only at the selected position, and only after the selection."""
-    late = {id(part) for stmt in place.loop.body[place.step + 1 :] for part in ast.walk(stmt)}
-    for part in ast.walk(place.loop):
+    late = {id(part) for stmt in place.loop.body[place.step + 1 :] for part in walk(stmt)}
+    for part in walk(place.loop):
         match part:
             case ast.Subscript(value=owner, slice=at) if _is_name(owner, name) and _is_stored(part):
                 if id(part) not in late or not _is_name(at, place.target) or isinstance(part.ctx, ast.Del):

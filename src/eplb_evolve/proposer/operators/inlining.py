@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..analysis.aliasing import is_readable
 from ..analysis.liveness import exposed_reads
 from ..analysis.scope import bound_names, free_loads, function_locals, identifiers, target_names
+from ..analysis.tree import walk
 from ..program import NameSource
 from ..templates import renamed, substituted
 from .calls import bound_arguments
@@ -19,7 +20,7 @@ _INNER = (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef, ast.Import, ast.I
 
 def can_be_inlined(function: ast.FunctionDef) -> bool:
     """Whether its statements can stand for its calls: it returns at its end only and binds what it reads."""
-    returns = [part for part in ast.walk(function) if isinstance(part, ast.Return)]
+    returns = [part for part in walk(function) if isinstance(part, ast.Return)]
     unbound = exposed_reads(function.body)[0] & bound_names(function.body)
     return (
         is_readable(function)
@@ -34,13 +35,13 @@ def is_plain(function: ast.FunctionDef) -> bool:
     """Whether it holds no code that may run after its statement is done, and none that deletes names."""
     done = [
         value
-        for part in ast.walk(function)
+        for part in walk(function)
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id in _AT_ONCE
         for value in [*part.args, *(keyword.value for keyword in part.keywords)]
     ]
     return not any(
         isinstance(part, _INNER) or (isinstance(part, _DEFERRED) and part not in done)
-        for part in ast.walk(function)
+        for part in walk(function)
         if part is not function
     )
 
@@ -83,7 +84,7 @@ def _free_names(function: ast.FunctionDef) -> set[str]:
 
 def _private_names(stmts: Sequence[ast.stmt]) -> set[str]:
     """Names that the code binds in whatever scope inside it."""
-    parts = [part for stmt in stmts for part in ast.walk(stmt)]
+    parts = [part for stmt in stmts for part in walk(stmt)]
     names = {part.name for part in parts if isinstance(part, ast.FunctionDef | ast.ClassDef) and part not in stmts}
     names |= {part.arg for part in parts if isinstance(part, ast.arg)}
     return names | {name for stmt in stmts for name in target_names(stmt)}

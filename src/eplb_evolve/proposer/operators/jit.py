@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..analysis.inference import kinds_of
 from ..analysis.scope import Block, blocks, identifiers
+from ..analysis.tree import walk
 from ..lowering.base import Unsupported
 from ..lowering.outline import Outliner
 from ..lowering.sorting import SortForm
@@ -51,7 +52,7 @@ class _Jit:
         outer_of = {
             id(inner): outer
             for outer in functions
-            for inner in ast.walk(outer)
+            for inner in walk(outer)
             if isinstance(inner, ast.FunctionDef) and inner is not outer
         }
         return [
@@ -87,7 +88,7 @@ class _Jit:
         """Whether the run holds a loop, several operations on arrays, or several helpers that can be one."""
         view = self._kinds.expressions(run.function)
         calls = helpers = 0
-        for part in (inner for stmt in run.stmts for inner in ast.walk(stmt)):
+        for part in (inner for stmt in run.stmts for inner in walk(stmt)):
             match part:
                 case ast.For() | ast.While():
                     return True

@@ -7,6 +7,7 @@ from ..analysis.independence import iterations_independent, shares_safely
 from ..analysis.inference import kinds_of
 from ..analysis.purity import is_total
 from ..analysis.scope import Block, blocks, bound_names, free_loads, loops, mutated_names
+from ..analysis.tree import children, walk
 from ..lowering.reductions import lift_reductions, liftable
 from ..program import Program
 from ..templates import replace_expression
@@ -53,7 +54,7 @@ def _hoist_invariant(program: Program, rng: random.Random) -> bool:
     block, index, loop, part = rng.choice(places)
     name = program.names()("hoisted")
     meaning = ast.dump(part)
-    for same in [each for stmt in loop.body for each in ast.walk(stmt)]:
+    for same in [each for stmt in loop.body for each in walk(stmt)]:
         if isinstance(same, ast.expr) and ast.dump(same) == meaning:
             replace_expression(loop, same, ast.Name(name, ast.Load()))
     block.insert(index, ast.Assign([ast.Name(name, ast.Store())], part))
@@ -134,7 +135,7 @@ def _own_expressions(stmt: ast.stmt) -> list[ast.expr]:
             continue
         if isinstance(part, ast.BinOp | ast.Attribute | ast.Call):
             found.append(part)
-        pending += ast.iter_child_nodes(part)
+        pending += children(part)
     return found
 
 

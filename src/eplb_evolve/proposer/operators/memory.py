@@ -11,6 +11,7 @@ from ..analysis.kinds import Element
 from ..analysis.liveness import exposed_reads
 from ..analysis.scope import Block, blocks, bound_names, free_loads, loops
 from ..analysis.steadiness import steady_names
+from ..analysis.tree import walk
 from ..program import HELPER_PREFIX, Program
 from ..templates import expression, replace_expression, statements
 from .base import Operator
@@ -79,12 +80,12 @@ def _in_place(program: Program, rng: random.Random) -> bool:
 def _make_contiguous(program: Program, rng: random.Random) -> bool:
     """A permuted tensor is copied into the order in which it is read, or no longer is."""
     kinds = kinds_of(program)
-    parts = (part for function in program.functions() for part in ast.walk(function))
+    parts = (part for function in program.functions() for part in walk(function))
     reads_layout = any(isinstance(part, ast.Attribute) and part.attr in _LAYOUT_READERS for part in parts)
     places: list[tuple[ast.AST, ast.expr]] = []
     for function in program.functions():
         view = kinds.expressions(function)
-        for stmt in ast.walk(function):
+        for stmt in walk(function):
             read = read_once(stmt) if isinstance(stmt, ast.stmt) else None
             for expr, parent in certain_parts(read, stmt) if read is not None else ():
                 if not view.of(expr).is_tensor or not is_consumed(expr, parent, view):
@@ -126,8 +127,8 @@ def _stays(function: ast.FunctionDef, loop: ast.For, name: str, aliases: Aliases
     """Whether what the variable refers to is out of reach when the next pass begins, and keeps its size."""
     if name in exposed_reads([loop])[0] or name in closed_over(function) or aliases.of(name) != {name}:
         return False
-    inside = {id(part) for part in ast.walk(loop)}
-    for part in ast.walk(function):
+    inside = {id(part) for part in walk(loop)}
+    for part in walk(function):
         match part:
             case ast.Name(id=used) if used == name and id(part) not in inside:
                 return False

@@ -8,6 +8,7 @@ from ..analysis.effects import changed_names
 from ..analysis.independence import rows_independent
 from ..analysis.inference import Kinds, kinds_of
 from ..analysis.scope import mentioned, parameters
+from ..analysis.tree import walk
 from ..program import Program
 from ..templates import expression
 from .base import Operator
@@ -74,7 +75,7 @@ def _are_apart(program: Program, kinds: Kinds, helper: ast.FunctionDef, changed:
     callers = [each for each in [*program.functions(), *program.helpers()] if helper.name in mentioned(each)]
     for caller in callers:
         aliases = Aliases(caller, kinds.expressions(caller))
-        for part in ast.walk(caller):
+        for part in walk(caller):
             match part:
                 case ast.Call(func=ast.Name(id=callee)) if callee == helper.name:
                     if part.keywords or len(part.args) != len(names):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..analysis.scope import Block, blocks
+from ..analysis.tree import walk
 from ..program import Program
 from ..templates import expression, statements
 from .base import Operator
@@ -132,7 +133,7 @@ def _last_change(scan: _Scan, counts: str, keys: str) -> tuple[int, str] | None:
 
 
 def _count(function: ast.FunctionDef, name: str) -> int:
-    return sum(isinstance(part, ast.Name) and part.id == name for part in ast.walk(function))
+    return sum(isinstance(part, ast.Name) and part.id == name for part in walk(function))
 
 
 def _binds(stmt: ast.stmt, name: str) -> bool:

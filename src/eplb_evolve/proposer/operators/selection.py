@@ -8,6 +8,7 @@ from ..analysis.expression_kinds import ExpressionKinds
 from ..analysis.inference import kinds_of
 from ..analysis.kinds import UNKNOWN
 from ..analysis.scope import Block, blocks
+from ..analysis.tree import walk
 from ..lowering.reductions import liftable
 from ..program import Program
 from ..templates import expression, replace_expression, statements
@@ -79,7 +80,7 @@ def _values(key: ast.expr) -> str | None:
 
 
 def _is_plain(condition: ast.expr) -> bool:
-    return all(isinstance(part, _PLAIN_PARTS) for part in ast.walk(condition))
+    return all(isinstance(part, _PLAIN_PARTS) for part in walk(condition))
 
 
 def _argmin_of_sequence(program: Program, rng: random.Random) -> bool:

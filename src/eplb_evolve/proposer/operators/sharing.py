@@ -10,6 +10,7 @@ from ..analysis.effects import FRESH_METHODS, changed_names, is_pure
 from ..analysis.expression_kinds import ExpressionKinds
 from ..analysis.inference import kinds_of
 from ..analysis.scope import Block, blocks, bound_names, free_loads
+from ..analysis.tree import children, walk
 from ..program import Program
 from ..templates import replace_expression
 from .base import Operator
@@ -120,7 +121,7 @@ def certain_parts(expr: ast.expr, parent: ast.AST) -> Iterator[tuple[ast.expr, a
         case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp() | ast.JoinedStr():
             return
         case _:
-            for part in ast.iter_child_nodes(expr):
+            for part in children(expr):
                 if isinstance(part, ast.keyword):
                     yield from certain_parts(part.value, part)
                 elif isinstance(part, ast.expr):
@@ -154,7 +155,7 @@ def _repeated(block: Block, view: ExpressionKinds, aliases: Aliases) -> Iterator
 
 
 def _is_worth(expr: ast.expr, view: ExpressionKinds) -> bool:
-    inner = any(isinstance(part, ast.Call | ast.Subscript) for part in ast.walk(expr))
+    inner = any(isinstance(part, ast.Call | ast.Subscript) for part in walk(expr))
     return isinstance(expr, ast.BinOp | ast.Call) and bool(free_loads(expr)) and (inner or view.of(expr).is_array)
 
 
@@ -178,7 +179,7 @@ def _single_use(function: ast.FunctionDef) -> set[str]:
     """Variables that the function binds at one place and reads at one place."""
     bound: dict[str, int] = {}
     read: dict[str, int] = {}
-    for part in ast.walk(function):
+    for part in walk(function):
         if isinstance(part, ast.Name):
             counts = read if isinstance(part.ctx, ast.Load) else bound
             counts[part.id] = counts.get(part.id, 0) + 1

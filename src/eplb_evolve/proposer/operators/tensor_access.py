@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ..analysis.inference import kinds_of
 from ..analysis.kinds import Kind
 from ..analysis.scope import bound_names, loops, mutated_names, root_name
+from ..analysis.tree import walk
 from ..program import Program
 from ..templates import expression, statements
 from .base import Operator
@@ -44,7 +45,7 @@ def _item_reads(program: Program, rng: random.Random) -> bool:
     for function in program.functions():
         view = kinds.expressions(function)
         for block_loop in loops(function):
-            for part in ast.walk(block_loop[2]):
+            for part in walk(block_loop[2]):
                 operands: list[ast.expr] = []
                 match part:
                     case ast.BinOp(left=left, right=right):
@@ -132,7 +133,7 @@ def _element_names(loop: ast.For, env: dict[str, Kind]) -> set[str]:
     """Arrays that the loop touches element by element and in no other way."""
     elements: dict[str, int] = {}
     mentions: dict[str, int] = {}
-    for part in ast.walk(loop):
+    for part in walk(loop):
         match part:
             case ast.Attribute(value=ast.Subscript() as element, attr=attribute) if attribute != "item":
                 mentions[root_name(element) or ""] = 10**6  # a method of the element needs a tensor
@@ -153,7 +154,7 @@ def _is_number(expr: ast.AST) -> bool:
 
 def _is_index(expr: ast.expr, env: dict[str, Kind]) -> bool:
     """Whether the expression is one integer, as far as the kinds of its variables tell."""
-    for part in ast.walk(expr):
+    for part in walk(expr):
         match part:
             case ast.Name(id=name):
                 kind = env.get(name)
@@ -194,7 +195,7 @@ def _is_element(kind: Kind) -> bool:
 
 def _used_as_tensor(body: list[ast.stmt], name: str) -> bool:
     """Whether the code needs `name` to be a tensor: it calls its methods or changes it in place."""
-    for part in (inner for stmt in body for inner in ast.walk(stmt)):
+    for part in (inner for stmt in body for inner in walk(stmt)):
         match part:
             case ast.Attribute(value=ast.Name(id=used), attr=attribute) if used == name and attribute != "item":
                 return True
