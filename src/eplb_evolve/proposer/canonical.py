@@ -4,7 +4,7 @@ import ast
 import hashlib
 
 from .analysis.scope import parameters
-from .analysis.tree import walk
+from .analysis.tree import meaning, walk
 from .program import HELPER_PREFIX
 
 
@@ -24,11 +24,11 @@ def meanings(tree: ast.Module) -> dict[str, str]:
     found: dict[str, str] = {}
     for place, stmt in enumerate(tree.body):
         if isinstance(stmt, ast.FunctionDef):
-            found[stmt.name] = meaning = _digest(_Writer(stmt, helpers).text(stmt))
+            found[stmt.name] = digest = _digest(_Writer(stmt, helpers).text(stmt))
             if stmt.name.startswith(HELPER_PREFIX):
-                helpers[stmt.name] = meaning
+                helpers[stmt.name] = digest
         elif not _is_text(stmt):
-            found[f"{place}:"] = _digest(ast.dump(stmt))
+            found[f"{place}:"] = _digest(meaning(stmt))
     return found
 
 

@@ -8,7 +8,7 @@ import ast
 from dataclasses import dataclass
 from typing import cast
 
-from .analysis.tree import walk
+from .analysis.tree import located, meaning, walk
 
 INDENT = 4
 _ORIGIN = "layout_origin"
@@ -56,7 +56,7 @@ class Layout:
 
     def render(self, tree: ast.Module) -> str:
         """The text of `tree`, which is the original tree after any number of edits."""
-        ast.fix_missing_locations(tree)
+        located(tree)
         return "\n".join(self._body(tree.body, 0) + self._epilogue)
 
     def _remember(self, stmt: ast.stmt, occupied: set[int]) -> None:
@@ -78,7 +78,7 @@ class Layout:
                 header=tuple(header),
                 trailing=rest,
                 column=stmt.col_offset,
-                meaning=ast.dump(stmt),
+                meaning=meaning(stmt),
                 header_meaning=_header_meaning(stmt),
             )
         )
@@ -111,7 +111,7 @@ class Layout:
         else:
             leading = [" " * indent + line.strip() if line.strip() else "" for line in origin.leading]
         in_place = origin is not None and origin.column == indent and origin.is_elif == elif_of
-        if origin is not None and in_place and ast.dump(stmt) == origin.meaning:
+        if origin is not None and in_place and meaning(stmt) == origin.meaning:
             return leading + list(origin.lines)
         if isinstance(stmt, _COMPOUND):
             kept = origin if in_place else None
@@ -165,11 +165,11 @@ def _without_bodies(stmt: ast.stmt) -> ast.stmt:
     fields["body"] = [ast.Pass()]
     if "orelse" in fields:
         fields["orelse"] = []
-    return ast.fix_missing_locations(type(stmt)(**fields))
+    return located(type(stmt)(**fields))
 
 
 def _header_meaning(stmt: ast.stmt) -> str:
-    return ast.dump(_without_bodies(stmt)) if isinstance(stmt, _COMPOUND) else ""
+    return meaning(_without_bodies(stmt)) if isinstance(stmt, _COMPOUND) else ""
 
 
 def _indented(lines: list[str], indent: int) -> list[str]:

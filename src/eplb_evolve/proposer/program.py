@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from .analysis.scope import identifiers, mentioned
-from .analysis.tree import walk
+from .analysis.tree import located, meaning, walk
 from .header import RESTART, Header, without_header
 from .layout import Layout
 
@@ -85,7 +85,7 @@ class Program:
         """Whether the text means this tree; functions that did not change are printed as they were."""
         parsed = ast.parse(text).body
         return len(parsed) == len(self.tree.body) and all(
-            ast.dump(ours) == ast.dump(theirs)
+            meaning(ours) == meaning(theirs)
             for ours, theirs in zip(self.tree.body, parsed, strict=True)
             if changed is None or not isinstance(ours, ast.FunctionDef) or ours.name in changed
         )
@@ -109,8 +109,7 @@ class Program:
     def add_import(self, statement: str) -> None:
         """Add an import to the region unless it is there."""
         new = ast.parse(statement).body[0]
-        meanings = [ast.dump(stmt) for stmt in self.tree.body]
-        if ast.dump(new) in meanings:
+        if any(isinstance(stmt, ast.Import) and meaning(stmt) == meaning(new) for stmt in self.tree.body):
             return
         position = 0
         for index, stmt in enumerate(self.tree.body):
@@ -146,9 +145,11 @@ class Program:
             if not dead:
                 break
             self.tree.body = [stmt for stmt in self.tree.body if stmt not in dead]
-        generated = [ast.dump(ast.parse(text).body[0]) for text in _GENERATED_IMPORTS]
+        generated = [meaning(ast.parse(text).body[0]) for text in _GENERATED_IMPORTS]
         self.tree.body = [
-            stmt for stmt in self.tree.body if ast.dump(stmt) not in generated or _bound_by_import(stmt) in used
+            stmt
+            for stmt in self.tree.body
+            if not isinstance(stmt, ast.Import) or meaning(stmt) not in generated or _bound_by_import(stmt) in used
         ]
 
     def name_helpers(self, changed: Collection[str]) -> set[str]:
@@ -190,7 +191,7 @@ def helper_name(helper: ast.FunctionDef) -> str:
     """The name that a helper's content gives it."""
     bare = copy.copy(helper)
     bare.name = HELPER_PREFIX
-    text = ast.unparse(ast.fix_missing_locations(bare))
+    text = ast.unparse(located(bare))
     return HELPER_PREFIX + hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -225,6 +226,5 @@ def _is_docstring(stmt: ast.stmt) -> bool:
     return isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Constant)
 
 
-def _bound_by_import(stmt: ast.stmt) -> str:
-    assert isinstance(stmt, ast.Import)
+def _bound_by_import(stmt: ast.Import) -> str:
     return stmt.names[0].asname or stmt.names[0].name

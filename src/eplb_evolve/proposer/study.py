@@ -8,7 +8,7 @@ import pickle
 from .analysis.inference import kinds_of
 from .analysis.liveness import exposed_reads
 from .analysis.scope import bound_names, free_loads, parameters
-from .analysis.tree import walk
+from .analysis.tree import located, walk
 from .canonical import joined, meanings
 from .program import Program
 
@@ -53,7 +53,7 @@ def study(source: str) -> Study:
 def is_sound(child: Program, parts: dict[str, str], base: Study) -> bool:
     """Whether the child, whose meanings are `parts`, compiles and reads no unbound variable that its base did not."""
     try:
-        compile(ast.fix_missing_locations(child.tree), "<child>", "exec")
+        compile(located(child.tree), "<child>", "exec")
     except (SyntaxError, ValueError, RecursionError, TypeError):
         return False
     changed = {name for name, meaning in parts.items() if base.meanings.get(name) != meaning}

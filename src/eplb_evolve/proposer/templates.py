@@ -1,10 +1,9 @@
 """Small helpers to write new syntax as text."""
 
 import ast
-import copy
 from typing import TypeVar
 
-from .analysis.tree import walk
+from .analysis.tree import copied, walk
 
 Tree = TypeVar("Tree", bound=ast.AST)
 
@@ -21,17 +20,17 @@ def statements(text: str, **parts: ast.expr) -> list[ast.stmt]:
 
 def renamed(tree: Tree, names: dict[str, str]) -> Tree:
     """A copy of the code with variables renamed."""
-    return _Rename(names).visit(copy.deepcopy(tree))  # type: ignore[no-any-return]
+    return _Rename(names).visit(copied(tree))  # type: ignore[no-any-return]
 
 
 def substituted(tree: Tree, parts: dict[str, ast.expr]) -> Tree:
     """A copy of the code with expressions in place of variables that are read."""
-    return _filled(copy.deepcopy(tree), parts)
+    return _filled(copied(tree), parts)
 
 
 def as_target(expr: ast.expr) -> ast.expr:
     """The expression as something to assign to."""
-    target = copy.deepcopy(expr)
+    target = copied(expr)
     target.ctx = ast.Store()  # type: ignore[attr-defined]
     return target
 
@@ -65,7 +64,7 @@ class _Fill(ast.NodeTransformer):
             return node
         if isinstance(node.ctx, ast.Store):
             return as_target(part)
-        return copy.deepcopy(part)
+        return copied(part)
 
 
 class _Rename(ast.NodeTransformer):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from .expression_kinds import ExpressionKinds
 from .liveness import exposed_reads
 from .scope import Block, bound_names, free_loads, function_locals, identifiers, mutated_names, root_name
-from .tree import walk
+from .tree import meaning, walk
 
 _VIEWS = frozenset({"asarray", "as_tensor", "from_numpy", "ascontiguousarray"})
 
@@ -75,7 +75,7 @@ def _changed_by_element(function: ast.FunctionDef, bodies: Sequence[Block], vari
             return False
         accesses = [parts for each, parts in element_accesses(stmts) if each == name]
         mentions = sum(isinstance(part, ast.Name) and part.id == name for stmt in stmts for part in walk(stmt))
-        places = {tuple(ast.dump(part) for part in parts) for parts in accesses}
+        places = {tuple(meaning(part) for part in parts) for parts in accesses}
         if len(accesses) != mentions or len(places) != 1:
             return False
         plain = {part.id for part in accesses[0] if isinstance(part, ast.Name)}

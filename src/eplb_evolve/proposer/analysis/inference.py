@@ -11,7 +11,7 @@ from ..program import Program
 from .expression_kinds import ExpressionKinds, annotation_kind
 from .kinds import INT, UNKNOWN, Kind, join, join_all, list_of
 from .scope import parameters
-from .tree import walk
+from .tree import children, meaning, walk
 
 _ROUNDS = 4  # kinds travel through that many assignments against the text order, and as many calls
 
@@ -35,7 +35,7 @@ class Kinds:
             for inner in walk(outer)
             if isinstance(inner, ast.FunctionDef) and inner is not outer
         }
-        self._texts = {helper.name: ast.dump(helper) for helper in program.helpers()}
+        self._texts = {helper.name: meaning(helper) for helper in program.helpers()}
         self._results: dict[str, Kind] = {}
         self._arguments: dict[str, Env] = {name: {} for name in self._functions}
         self._envs: dict[str, Env] = {name: {} for name in self._functions}
@@ -121,6 +121,10 @@ class _Binder(ast.NodeVisitor):
         self.env = env
         self.returned: list[Kind] = []
 
+    def generic_visit(self, node: ast.AST) -> None:
+        for part in children(node):
+            self.visit(part)
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         pass  # has its own variables
 
@@ -141,8 +145,7 @@ class _Binder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        left = ast.parse(ast.unparse(node.target), mode="eval").body
-        self._bind(node.target, self.kinds.of(ast.BinOp(left, node.op, node.value)))
+        self._bind(node.target, self.kinds.of(ast.BinOp(node.target, node.op, node.value)))
 
     def visit_For(self, node: ast.For) -> None:
         self._bind(node.target, self.kinds.of(node.iter).item)

@@ -1,7 +1,6 @@
 """What all parts of the rewriting of one loop share."""
 
 import ast
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from ..analysis.expression_kinds import ExpressionKinds
 from ..analysis.kinds import UNKNOWN
 from ..analysis.purity import is_total
 from ..analysis.scope import Block, free_loads
+from ..analysis.tree import copied
 from ..lowering.base import Unsupported
 from .values import Element, Value, combined, method, named
 
@@ -81,7 +81,7 @@ class BatchBase:
         element = ELEMENTS.get(self.kinds.of(expr).element)
         if element is None:
             raise Unsupported("a number of unknown class")
-        return Value(copy.deepcopy(expr), element)
+        return Value(copied(expr), element)
 
     def _is_fixed(self, expr: ast.expr) -> bool:
         match expr:
@@ -134,9 +134,9 @@ class BatchBase:
         dtype = {"bool": "bool", "int": "int64", "float": "float64"}[element]
         keywords = [
             ast.keyword("dtype", ast.Attribute(named(self.loop.torch), dtype, ast.Load())),
-            ast.keyword("device", copy.deepcopy(self.loop.device)),
+            ast.keyword("device", copied(self.loop.device)),
         ]
-        shape = [copy.deepcopy(size) for size in shape]
+        shape = [copied(size) for size in shape]
         if isinstance(content.code, ast.Constant) and content.code.value == 0:
             call = method(named(self.loop.torch), "zeros", *shape)
         else:
@@ -147,7 +147,7 @@ class BatchBase:
 
     def assign(self, target: ast.expr, code: ast.expr) -> None:
         """Emit `target = code`."""
-        target = copy.deepcopy(target)
+        target = copied(target)
         target.ctx = ast.Store()  # type: ignore[attr-defined]
         self.out.append(ast.Assign([target], code))
 

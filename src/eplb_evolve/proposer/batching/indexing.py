@@ -1,9 +1,9 @@
 """Elements of lists and tensors, for all rows at once."""
 
 import ast
-import copy
 
 from ..analysis.kinds import UNKNOWN
+from ..analysis.tree import copied, meaning
 from ..lowering.base import Unsupported
 from .base import BatchBase
 from .values import Element, Value, aligned, both, chosen, element_at, method, named, number
@@ -51,7 +51,7 @@ class Indexing(BatchBase):
             case ast.Subscript(value=ast.Name(id=name), slice=ast.Name(id=row)) if row == self.loop.row:
                 kind = self.kinds.env.get(name, UNKNOWN)
                 if kind.is_tensor and kind.axes == 2 and name not in self.loop.private and kind.element is not None:
-                    code: ast.expr = element_at(name, [ast.Slice(None, copy.deepcopy(self.loop.count))])
+                    code: ast.expr = element_at(name, [ast.Slice(None, copied(self.loop.count))])
                     if not raw and kind.element == "float":
                         code = method(code, "double")
                     return name, code, raw, kind.element
@@ -112,9 +112,9 @@ class Indexing(BatchBase):
 
     def _all_rows(self, name: str) -> ast.expr:
         private = name in self.loop.private  # has exactly one row for each pass
-        return ast.Slice(None, None if private else copy.deepcopy(self.loop.count))
+        return ast.Slice(None, None if private else copied(self.loop.count))
 
     def _all_lanes(self, name: str) -> ast.expr:
         assert self.lane is not None
-        whole = self.lengths.get(name) == ast.dump(self.lane[1])
-        return ast.Slice(None, None if whole else copy.deepcopy(self.lane[1]))
+        whole = self.lengths.get(name) == meaning(self.lane[1])
+        return ast.Slice(None, None if whole else copied(self.lane[1]))

@@ -1,14 +1,13 @@
 """Find loops over independent rows, and rewrite one."""
 
 import ast
-import copy
 
 from ..analysis.expression_kinds import ExpressionKinds
 from ..analysis.independence import element_accesses, possible_aliases
 from ..analysis.kinds import UNKNOWN
 from ..analysis.liveness import exposed_reads, interface
 from ..analysis.scope import Block, blocks, bound_names, free_loads, function_locals, identifiers, root_name
-from ..analysis.tree import walk
+from ..analysis.tree import copied, located, walk
 from ..lowering.base import Unsupported
 from ..program import NameSource, Program
 from .base import Loop, Type
@@ -51,7 +50,7 @@ def batched(
         statements = _attempt(loop, kinds, fresh, types)
         if types == before:
             # written anew, since parts occur in several places
-            return ast.parse(ast.unparse(ast.fix_missing_locations(ast.Module(statements, [])))).body
+            return ast.parse(ast.unparse(located(ast.Module(statements, [])))).body
     raise Unsupported("variables whose kinds do not settle")
 
 
@@ -70,7 +69,7 @@ def _attempt(loop: Loop, kinds: ExpressionKinds, fresh: NameSource, types: dict[
     if writer.rows in free_loads(writer.out):
         arange = ast.parse(f"{loop.torch}.arange()", mode="eval").body
         assert isinstance(arange, ast.Call)
-        arange.args, arange.keywords = [loop.count], [ast.keyword("device", copy.deepcopy(loop.device))]
+        arange.args, arange.keywords = [loop.count], [ast.keyword("device", copied(loop.device))]
         before.append(ast.Assign([ast.Name(writer.rows, ast.Store())], arange))
     return before + initial + writer.out
 
@@ -106,7 +105,7 @@ def _changed(body: Block) -> set[str]:
 def _outputs(function: ast.FunctionDef, block: Block, index: int, scope: set[str]) -> tuple[str, ...]:
     """Variables that the loop leaves behind; lambdas inside it do not outlive a pass."""
     position = next(number for number, each in enumerate(blocks(function)) if each is block)
-    function = copy.deepcopy(function)
+    function = copied(function)
     block = list(blocks(function))[position]
     for part in walk(block[index]):
         if isinstance(part, ast.keyword) and isinstance(part.value, ast.Lambda):

@@ -1,11 +1,10 @@
 """Assignments of one pass as assignments to all rows."""
 
 import ast
-import copy
 from dataclasses import dataclass, field
 
 from ..analysis.kinds import UNKNOWN
-from ..analysis.tree import walk
+from ..analysis.tree import copied, meaning, walk
 from ..lowering.base import Unsupported
 from .base import ELEMENTS, Type
 from .expressions import Expressions
@@ -69,7 +68,7 @@ class Stores(Expressions):
         element = self._declared(name, value.element)
         self._declare_list(name, Type(element, rows=True, is_list=True, raw=False))
         if self.is_fixed_for_all(length):
-            self.lengths[name] = ast.dump(length)
+            self.lengths[name] = meaning(length)
         self.assign(named(name), self.filled([self.loop.count, length], value, element))
         return True
 
@@ -105,7 +104,7 @@ class Stores(Expressions):
                 where = self._to_dtype(where, name)
             self.assign(place, where)
         elif op is not None and simple and operand.raw is False:
-            target = copy.deepcopy(place)
+            target = copied(place)
             target.ctx = ast.Store()
             self.out.append(ast.AugAssign(target, op, operand.code))
         else:

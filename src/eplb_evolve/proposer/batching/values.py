@@ -1,10 +1,10 @@
 """What stands for a value of one pass once all passes run together, and arithmetic on it."""
 
 import ast
-import copy
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from ..analysis.tree import copied
 from ..lowering.base import Unsupported
 
 Element = Literal["bool", "int", "float"]
@@ -182,4 +182,4 @@ def _is_truth(value: Value) -> bool:
 
 def _column(code: ast.expr) -> ast.expr:
     parts: list[ast.expr] = [ast.Slice(None, None), ast.Constant(None)]
-    return ast.Subscript(copy.deepcopy(code), ast.Tuple(parts, ast.Load()), ast.Load())
+    return ast.Subscript(copied(code), ast.Tuple(parts, ast.Load()), ast.Load())

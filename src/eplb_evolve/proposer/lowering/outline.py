@@ -9,7 +9,7 @@ from ..analysis.inference import Kinds
 from ..analysis.kinds import UNKNOWN, Kind
 from ..analysis.liveness import interface
 from ..analysis.scope import Block, function_locals, identifiers, mutated_names
-from ..analysis.tree import children, walk
+from ..analysis.tree import children, located, walk
 from ..program import HELPER_PREFIX, NameSource, Program, helper_name
 from ..templates import statements
 from .base import Unsupported
@@ -60,7 +60,7 @@ class Outliner:
             self.program.add_helper(helper, function)
 
     def _helper(self, inputs: list[str], body: list[ast.stmt]) -> str:
-        text = ast.unparse(ast.fix_missing_locations(ast.Module(body or [ast.Pass()], [])))
+        text = ast.unparse(located(ast.Module(body or [ast.Pass()], [])))
         header = f"@numba.njit(error_model='numpy')\ndef {HELPER_PREFIX}({', '.join(inputs)}):\n"
         function = ast.parse(header + textwrap.indent(text, "    ")).body[0]
         assert isinstance(function, ast.FunctionDef)

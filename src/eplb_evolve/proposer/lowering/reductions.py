@@ -1,11 +1,10 @@
 """Write `min`, `max`, `sum`, `any` and `all` over a generator as an explicit loop."""
 
 import ast
-import copy
 from collections.abc import Callable, Sequence
 
 from ..analysis.scope import free_loads, target_names
-from ..analysis.tree import children
+from ..analysis.tree import children, copied
 from ..templates import expression, renamed, replace_expression, statements, substituted
 
 Fresh = Callable[[str], str]
@@ -47,7 +46,7 @@ def _generators(argument: ast.expr, fresh: Fresh) -> tuple[list[ast.comprehensio
     """The generator's clauses and element, their variables renamed, since a loop's variable outlives it."""
     if not isinstance(argument, ast.GeneratorExp | ast.ListComp):
         name = fresh("item")
-        clause = ast.comprehension(ast.Name(name, ast.Store()), copy.deepcopy(argument), [], 0)
+        clause = ast.comprehension(ast.Name(name, ast.Store()), copied(argument), [], 0)
         return [clause], ast.Name(name, ast.Load())
     names: dict[str, str] = {}
     clauses: list[ast.comprehension] = []

@@ -5,11 +5,10 @@ compile costs a whole evaluation.
 """
 
 import ast
-import copy
 from collections.abc import Sequence
 
 from ..analysis.kinds import INT
-from ..analysis.tree import walk
+from ..analysis.tree import copied, walk
 from ..templates import expression, statements
 from .base import Unsupported
 from .reductions import apply_key, lift_reductions
@@ -24,10 +23,10 @@ class Lowering(ValueLowering):
 
     def run(self, stmts: Sequence[ast.stmt]) -> list[ast.stmt]:
         """The lowered form of a run of statements."""
-        copied = copy.deepcopy(list(stmts))
-        lift_reductions(copied, self.fresh)
-        self.growing = frozenset(name for stmt in copied for part in walk(stmt) for name in _appended_to(part))
-        return self.block(copied)
+        lowered = [copied(stmt) for stmt in stmts]
+        lift_reductions(lowered, self.fresh)
+        self.growing = frozenset(name for stmt in lowered for part in walk(stmt) for name in _appended_to(part))
+        return self.block(lowered)
 
     def block(self, stmts: Sequence[ast.stmt]) -> list[ast.stmt]:
         """The lowered form of a block."""

@@ -1,10 +1,9 @@
 """Calls of functions with simple parameters."""
 
 import ast
-import copy
 from collections.abc import Sequence
 
-from ..analysis.tree import walk
+from ..analysis.tree import copied, meaning, walk
 from ..templates import substituted
 
 
@@ -46,7 +45,7 @@ def constants_passed(function: ast.FunctionDef, calls: Sequence[ast.Call]) -> li
     given = [bound_arguments(function, call) for call in calls]
     for index, name in enumerate(_parameter_names(function) or []):
         values = [each[name] for each in given if each is not None]
-        same = len({ast.dump(value) for value in values}) == 1 and len(values) == len(calls)
+        same = len({meaning(value) for value in values}) == 1 and len(values) == len(calls)
         if same and _is_number(values[0]) and _is_only_read(function, name):
             found.append((index, values[0]))
     return found
@@ -57,7 +56,7 @@ def without_parameter(function: ast.FunctionDef, calls: Sequence[ast.Call], inde
     arguments = function.args
     name = arguments.args[index].arg
     required = len(arguments.args) - len(arguments.defaults)
-    value = copy.deepcopy(value)
+    value = copied(value)
     for call in calls:
         del call.args[index : index + 1]
         call.keywords = [keyword for keyword in call.keywords if keyword.arg != name]

@@ -1,11 +1,10 @@
 """Take functions from another program, with the helpers and imports that they need (T1)."""
 
 import ast
-import copy
 import random
 
 from ..analysis.scope import bound_names, free_loads
-from ..analysis.tree import walk
+from ..analysis.tree import copied, meaning, walk
 from ..layout import forget_layout
 from ..program import HELPER_PREFIX, Program
 
@@ -23,7 +22,7 @@ def crossover(program: Program, donor: Program, rng: random.Random) -> bool:
         if isinstance(stmt, ast.FunctionDef)
         and not stmt.name.startswith(HELPER_PREFIX)
         and stmt.name in theirs
-        and ast.dump(theirs[stmt.name]) != ast.dump(stmt)
+        and meaning(theirs[stmt.name]) != meaning(stmt)
         and _parameter_names(theirs[stmt.name]) == _parameter_names(stmt)
     ]
     if not differing:
@@ -40,15 +39,15 @@ def crossover(program: Program, donor: Program, rng: random.Random) -> bool:
 
 
 def _parameter_names(function: ast.FunctionDef) -> str:
-    bare = copy.deepcopy(function.args)
+    bare = copied(function.args)
     for argument in walk(bare):
         if isinstance(argument, ast.arg):
             argument.annotation = None
-    return ast.dump(bare)
+    return meaning(bare)
 
 
 def _copied(stmt: ast.stmt) -> ast.stmt:
-    fresh = copy.deepcopy(stmt)
+    fresh = copied(stmt)
     forget_layout(fresh)
     return fresh
 

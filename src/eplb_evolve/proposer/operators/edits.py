@@ -1,13 +1,12 @@
 """The classic edits of genetic improvement: statements, constants, dtypes, comparisons (T1)."""
 
 import ast
-import copy
 import random
 
 from ..analysis.inference import kinds_of
 from ..analysis.kinds import UNKNOWN, Kind
 from ..analysis.scope import Block, blocks
-from ..analysis.tree import walk
+from ..analysis.tree import copied, meaning, walk
 from ..layout import forget_layout
 from ..program import Program
 from ..templates import expression, replace_expression
@@ -37,7 +36,7 @@ def _move_statement(program: Program, rng: random.Random) -> bool:
     if rng.random() < 0.7:
         block[index], block[other] = block[other], block[index]
     else:
-        repeated = copy.deepcopy(block[index])
+        repeated = copied(block[index])
         forget_layout(repeated)
         block.insert(other, repeated)
     return True
@@ -112,9 +111,9 @@ def _transplant_expression(program: Program, rng: random.Random) -> bool:
     rng.shuffle(places)
     for function, part, kind in places:
         alike = [other for owner, other, known in places if owner is function and known == kind]
-        others = [other for other in alike if ast.dump(other) != ast.dump(part)]
+        others = [other for other in alike if meaning(other) != meaning(part)]
         if others:
-            return replace_expression(function, part, copy.deepcopy(rng.choice(others)))
+            return replace_expression(function, part, copied(rng.choice(others)))
     return False
 
 

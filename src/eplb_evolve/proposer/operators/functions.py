@@ -1,7 +1,6 @@
 """Where one function ends and another begins (T0)."""
 
 import ast
-import copy
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from collections.abc import Iterator
 from ..analysis.aliasing import is_readable
 from ..analysis.liveness import Interface, exposed_reads, interface
 from ..analysis.scope import Block, blocks, bound_names, function_locals, parameters, target_names
-from ..analysis.tree import walk
+from ..analysis.tree import copied, walk
 from ..program import HELPER_PREFIX, Program
 from ..templates import statements
 from .base import Operator
@@ -165,4 +164,5 @@ def _annotate(part: ast.FunctionDef, function: ast.FunctionDef) -> None:
     declared = {argument.arg: argument.annotation for argument in function.args.args}
     for argument in part.args.args:
         if argument.arg not in bound_names(function.body):
-            argument.annotation = copy.deepcopy(declared.get(argument.arg))
+            annotation = declared.get(argument.arg)
+            argument.annotation = copied(annotation) if annotation is not None else None

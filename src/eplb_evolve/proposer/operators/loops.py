@@ -7,7 +7,7 @@ from ..analysis.independence import iterations_independent, shares_safely
 from ..analysis.inference import kinds_of
 from ..analysis.purity import is_total
 from ..analysis.scope import Block, blocks, bound_names, free_loads, loops, mutated_names
-from ..analysis.tree import children, walk
+from ..analysis.tree import children, meaning, walk
 from ..lowering.reductions import lift_reductions, liftable
 from ..program import Program
 from ..templates import replace_expression
@@ -53,9 +53,9 @@ def _hoist_invariant(program: Program, rng: random.Random) -> bool:
         return False
     block, index, loop, part = rng.choice(places)
     name = program.names()("hoisted")
-    meaning = ast.dump(part)
+    wanted = meaning(part)
     for same in [each for stmt in loop.body for each in walk(stmt)]:
-        if isinstance(same, ast.expr) and ast.dump(same) == meaning:
+        if isinstance(same, ast.expr) and meaning(same) == wanted:
             replace_expression(loop, same, ast.Name(name, ast.Load()))
     block.insert(index, ast.Assign([ast.Name(name, ast.Store())], part))
     return True
@@ -149,5 +149,5 @@ def is_range(expr: ast.expr) -> bool:
 
 def _same_range(first: ast.For, second: ast.For) -> bool:
     plain = isinstance(first.target, ast.Name) and not first.orelse and not second.orelse
-    same = ast.dump(first.target) == ast.dump(second.target) and ast.dump(first.iter) == ast.dump(second.iter)
+    same = meaning(first.target) == meaning(second.target) and meaning(first.iter) == meaning(second.iter)
     return plain and same and is_range(first.iter)

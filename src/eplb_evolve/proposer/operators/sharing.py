@@ -10,7 +10,7 @@ from ..analysis.effects import FRESH_METHODS, changed_names, is_pure
 from ..analysis.expression_kinds import ExpressionKinds
 from ..analysis.inference import kinds_of
 from ..analysis.scope import Block, blocks, bound_names, free_loads
-from ..analysis.tree import children, walk
+from ..analysis.tree import children, meaning, walk
 from ..program import Program
 from ..templates import replace_expression
 from .base import Operator
@@ -141,7 +141,7 @@ def _repeated(block: Block, view: ExpressionKinds, aliases: Aliases) -> Iterator
     found: dict[str, list[_Use]] = {}
     for use in _uses(block, 0):
         if _is_worth(use.expr, view) and is_pure(use.expr, view):
-            found.setdefault(ast.dump(use.expr), []).append(use)
+            found.setdefault(meaning(use.expr), []).append(use)
     for uses in found.values():
         first = uses[0]
         same = [

@@ -1,13 +1,13 @@
 """Element-wise loops as assignments to slices (T0)."""
 
 import ast
-import copy
 import random
 
 from ..analysis.independence import element_accesses, iterations_independent
 from ..analysis.inference import kinds_of
 from ..analysis.kinds import UNKNOWN, Kind
 from ..analysis.scope import loops
+from ..analysis.tree import copied
 from ..program import Program
 from ..templates import expression
 from .base import Operator
@@ -53,9 +53,7 @@ class _Slices(ast.NodeTransformer):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        sliced = [
-            copy.deepcopy(self.span) if isinstance(part, ast.Name) and part.id == self.name else part for part in parts
-        ]
+        sliced = [copied(self.span) if isinstance(part, ast.Name) and part.id == self.name else part for part in parts]
         node.slice = sliced[0] if len(sliced) == 1 else ast.Tuple(sliced, ast.Load())
         return node
 
