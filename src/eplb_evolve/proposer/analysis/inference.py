@@ -17,9 +17,9 @@ _ROUNDS = 4  # kinds travel through that many assignments against the text order
 
 Env = dict[str, Kind]
 
-_MOST_HELPERS = 4096
-_HELPERS: dict[tuple[object, ...], tuple[Env, Kind]] = {}
-"""What was inferred for helpers, the largest part of many programs, which rarely change."""
+_KEPT = 4096
+_INFERRED: dict[tuple[object, ...], tuple[Env, Kind]] = {}
+"""What was inferred for functions before: a step changes one or two of a program."""
 
 
 class Kinds:
@@ -35,7 +35,8 @@ class Kinds:
             for inner in walk(outer)
             if isinstance(inner, ast.FunctionDef) and inner is not outer
         }
-        self._texts = {helper.name: meaning(helper) for helper in program.helpers()}
+        self._texts = {name: meaning(function) for name, function in self._functions.items()}
+        self._calls = {name: self._calls_in(function) for name, function in self._functions.items()}
         self._results: dict[str, Kind] = {}
         self._arguments: dict[str, Env] = {name: {} for name in self._functions}
         self._envs: dict[str, Env] = {name: {} for name in self._functions}
@@ -56,50 +57,56 @@ class Kinds:
         """Kind of a variable of `function`."""
         return self.expressions(function).env.get(name, UNKNOWN)
 
+    def _calls_in(self, function: ast.FunctionDef) -> list[tuple[str, ast.Call]]:
+        """Calls of the program's own functions."""
+        return [
+            (part.func.id, part)
+            for part in walk(function)
+            if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id in self._functions
+        ]
+
     def _passed_arguments(self) -> dict[str, Env]:
         """For each function the kinds of what the program passes to it."""
         passed: dict[str, Env] = {name: {} for name in self._functions}
         for caller in self._functions.values():
             kinds = self.expressions(caller)
-            for part in walk(caller):
-                match part:
-                    case ast.Call(func=ast.Name(id=callee)) if callee in self._functions:
-                        names = [argument.arg for argument in parameters(self._functions[callee])]
-                        given = [*zip(names, part.args, strict=False)]
-                        given += [(keyword.arg, keyword.value) for keyword in part.keywords if keyword.arg]
-                        for name, value in given:
-                            passed[callee][name] = join(passed[callee].get(name), kinds.of(value)) or UNKNOWN
+            for callee, call in self._calls[caller.name]:
+                names = [argument.arg for argument in parameters(self._functions[callee])]
+                given = [*zip(names, call.args, strict=False)]
+                given += [(keyword.arg, keyword.value) for keyword in call.keywords if keyword.arg]
+                for name, value in given:
+                    passed[callee][name] = join(passed[callee].get(name), kinds.of(value)) or UNKNOWN
         return passed
 
     def _infer(self, function: ast.FunctionDef) -> None:
+        name = function.name
         given = {
-            argument.arg: _parameter_kind(argument, self._arguments[function.name].get(argument.arg))
+            argument.arg: _parameter_kind(argument, self._arguments[name].get(argument.arg))
             for argument in parameters(function)
         }
-        if function.name not in self._texts:
-            self._infer_from(function, given)
-            return
-        key = (self._texts[function.name], tuple(given.items()), tuple(self._results.items()))
-        if key not in _HELPERS:
-            self._infer_from(function, given)
-            if len(_HELPERS) >= _MOST_HELPERS:
-                _HELPERS.clear()
-            _HELPERS[key] = (self._envs[function.name], self._results[function.name])
-        self._envs[function.name], self._results[function.name] = _HELPERS[key]
+        outer = self._envs.get(self._parents.get(name, ""), {})
+        results = {callee: self._results.get(callee) for callee, _ in self._calls[name]}
+        key = (self._texts[name], *(tuple(part.items()) for part in (self._aliases, given, outer, results)))
+        if key not in _INFERRED:
+            if len(_INFERRED) >= _KEPT:
+                _INFERRED.clear()
+            _INFERRED[key] = self._inferred(function, given, outer)
+        self._envs[name], self._results[name] = _INFERRED[key]
 
-    def _infer_from(self, function: ast.FunctionDef, given: Env) -> None:
-        outer = self._envs.get(self._parents.get(function.name, ""), {})
-        env: Env = self._envs[function.name]
+    def _inferred(self, function: ast.FunctionDef, given: Env, outer: Env) -> tuple[Env, Kind]:
+        """Kinds of the function's variables, and of what it returns."""
+        env: Env = {}
+        returned: Kind = UNKNOWN
         for _ in range(_ROUNDS):
             before, env = env, dict(given)
             view = ExpressionKinds({**outer, **before, **given}, self._aliases, self._results)
             binder = _Binder(view, env)
             for stmt in function.body:
                 binder.visit(stmt)
-            self._results[function.name] = join_all(tuple(binder.returned))
+            returned = join_all(tuple(binder.returned))
             if env == before:
                 break
-        self._envs[function.name] = env
+        return env, returned
 
 
 def kinds_of(program: Program) -> Kinds:

@@ -8,6 +8,7 @@ from .tree import children, walk
 Block = list[ast.stmt]
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SCOPES = frozenset({*_COMPREHENSIONS, ast.Lambda, ast.FunctionDef})
 _LIST_MUTATORS = frozenset(
     {"append", "extend", "insert", "pop", "remove", "clear", "reverse", "fill", "update", "add", "setdefault"}
 )
@@ -64,13 +65,18 @@ def parameters(function: ast.FunctionDef | ast.Lambda) -> list[ast.arg]:
 def free_loads(tree: ast.AST | Iterable[ast.AST]) -> set[str]:
     """Names that the code reads from the scope around it (an augmented assignment reads its target)."""
     parts = [tree] if isinstance(tree, ast.AST) else list(tree)
-    return {name for part in parts for name in _loads(part, frozenset())}
+    found: set[str] = set()
+    for part in parts:
+        _add_loads(part, frozenset(), found)
+    return found
 
 
 def bound_names(tree: ast.AST | Iterable[ast.AST]) -> set[str]:
     """Names that the code binds in its own scope."""
     parts = [tree] if isinstance(tree, ast.AST) else list(tree)
-    return {name for part in parts for name in _stores(part)}
+    found: set[str] = set()
+    _add_stores(parts, found)
+    return found
 
 
 def function_locals(function: ast.FunctionDef) -> set[str]:
@@ -151,55 +157,58 @@ def mutated_names(tree: ast.AST | Iterable[ast.AST]) -> set[str]:
         changed |= more
 
 
-def _loads(tree: ast.AST, bound: frozenset[str]) -> Iterator[str]:
+def _add_loads(tree: ast.AST, bound: frozenset[str], found: set[str]) -> None:
+    pending = [tree]
+    while pending:
+        part = pending.pop()
+        kind = part.__class__
+        if kind is ast.Name:
+            if part.ctx.__class__ is ast.Load and part.id not in bound:  # type: ignore[attr-defined]
+                found.add(part.id)  # type: ignore[attr-defined]
+        elif kind in _SCOPES:
+            _add_loads_of_scope(part, bound, found)
+        else:
+            if isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name) and part.target.id not in bound:
+                found.add(part.target.id)
+            pending += children(part)
+
+
+def _add_loads_of_scope(tree: ast.AST, bound: frozenset[str], found: set[str]) -> None:
     match tree:
-        case ast.Name(id=name, ctx=ast.Load()):
-            if name not in bound:
-                yield name
-        case ast.AugAssign(target=ast.Name(id=name)):
-            if name not in bound:
-                yield name
-            yield from _loads(tree.value, bound)
         case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
             for generator in tree.generators:
-                yield from _loads(generator.iter, bound)
+                _add_loads(generator.iter, bound, found)
                 bound = bound | target_names(generator.target)
                 for condition in generator.ifs:
-                    yield from _loads(condition, bound)
-            results = [tree.key, tree.value] if isinstance(tree, ast.DictComp) else [tree.elt]
-            for result in results:
-                yield from _loads(result, bound)
+                    _add_loads(condition, bound, found)
+            for result in [tree.key, tree.value] if isinstance(tree, ast.DictComp) else [tree.elt]:
+                _add_loads(result, bound, found)
         case ast.Lambda():
             for default in tree.args.defaults:
-                yield from _loads(default, bound)
-            yield from _loads(tree.body, bound | {argument.arg for argument in parameters(tree)})
+                _add_loads(default, bound, found)
+            _add_loads(tree.body, bound | {argument.arg for argument in parameters(tree)}, found)
         case ast.FunctionDef():
             for part in [*tree.decorator_list, *tree.args.defaults]:
-                yield from _loads(part, bound)
+                _add_loads(part, bound, found)
             for annotation in [argument.annotation for argument in parameters(tree)] + [tree.returns]:
                 if annotation is not None:
-                    yield from _loads(annotation, bound)
+                    _add_loads(annotation, bound, found)
             inner = bound | function_locals(tree)
             for stmt in tree.body:
-                yield from _loads(stmt, inner)
-        case _:
-            for child in children(tree):
-                yield from _loads(child, bound)
+                _add_loads(stmt, inner, found)
 
 
-def _stores(tree: ast.AST) -> Iterator[str]:
-    match tree:
-        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-            yield name
-        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-            yield name
-        case ast.Import() | ast.ImportFrom():
-            for alias in tree.names:
-                yield (alias.asname or alias.name).split(".")[0]
-        case ast.Lambda():
-            return
-        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-            return
-        case _:
-            for child in children(tree):
-                yield from _stores(child)
+def _add_stores(parts: Iterable[ast.AST], found: set[str]) -> None:
+    pending = list(parts)
+    while pending:
+        part = pending.pop()
+        kind = part.__class__
+        if kind is ast.Name:
+            if part.ctx.__class__ is not ast.Load:  # type: ignore[attr-defined]
+                found.add(part.id)  # type: ignore[attr-defined]
+        elif isinstance(part, ast.FunctionDef | ast.ClassDef):
+            found.add(part.name)
+        elif isinstance(part, ast.Import | ast.ImportFrom):
+            found |= {(alias.asname or alias.name).split(".")[0] for alias in part.names}
+        elif kind not in _SCOPES:
+            pending += children(part)
