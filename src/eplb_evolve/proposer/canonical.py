@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from collections.abc import Mapping
 
 from .analysis.scope import parameters
 from .analysis.tree import meaning, walk
@@ -18,13 +19,18 @@ def joined(parts: dict[str, str]) -> str:
     return _digest("\n".join(sorted(parts.values())))
 
 
-def meanings(tree: ast.Module) -> dict[str, str]:
-    """What each top-level function means, by its name, and each other statement, by its place."""
+def meanings(tree: ast.Module, known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What each top-level function means, by its name, and each other statement, by its place.
+
+    `known` are the meanings of functions that need not be looked at again.
+    """
+    known = known or {}
     helpers: dict[str, str] = {}
     found: dict[str, str] = {}
     for place, stmt in enumerate(tree.body):
         if isinstance(stmt, ast.FunctionDef):
-            found[stmt.name] = digest = _digest(_Writer(stmt, helpers).text(stmt))
+            digest = known.get(stmt.name) or _digest(_Writer(stmt, helpers).text(stmt))
+            found[stmt.name] = digest
             if stmt.name.startswith(HELPER_PREFIX):
                 helpers[stmt.name] = digest
         elif not _is_text(stmt):
@@ -52,7 +58,8 @@ class _Writer:
             self._private |= own | {function.name}
         else:
             self._private -= own  # callers may name them
-        self._names = dict(helpers)
+        self._helpers = helpers
+        self._numbers: dict[str, str] = {}
         self._parts: list[str] = []
 
     def text(self, node: ast.AST) -> str:
@@ -61,9 +68,9 @@ class _Writer:
         return " ".join(self._parts)
 
     def _name(self, name: str) -> str:
-        if name in self._private and name not in self._names:
-            self._names[name] = f"v{len(self._names)}"
-        return self._names.get(name, name)
+        if name not in self._private:
+            return self._helpers.get(name, name)
+        return self._numbers.setdefault(name, f"v{len(self._numbers)}")
 
     def _write(self, value: object) -> None:
         parts = self._parts

@@ -102,11 +102,12 @@ def propose(
         child = start.program_for(parent)
         changed = draw.change(child)
         child.prune()
-        parts = meanings(child.tree)
+        unchanged = start.unchanged(child)
+        parts = meanings(child.tree, {name: start.meanings[name] for name in unchanged})
         meaning = joined(parts)
-        if not changed or meaning in shown or meaning in known or not is_sound(child, parts, start):
+        if not changed or meaning in shown or meaning in known or not is_sound(child, unchanged, start):
             continue
-        new = child.name_helpers({name for name, part in parts.items() if start.meanings.get(name) != part})
+        new = child.name_helpers(parts.keys() - unchanged)
         tier: Tier = "T1" if any(name in draw.changing for name in changed) else "T0"
         applied = changed if base is None else [RESTART, *changed]
         text = child.render(tier, applied, origin if base is None else base.sha256, new)

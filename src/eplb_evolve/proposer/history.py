@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .canonical import fingerprint
-from .program import Program, UnreadableProgram
+from .program import UnreadableProgram
+from .study import study
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class History:
         try:
             entry = json.loads(line)
             source = (self._run / entry["program"]).read_text(encoding="utf-8")
-            meaning = fingerprint(Program.parse(source).tree)
+            meaning = study(source).fingerprint
             score, feasible, sha256 = float(entry["combined_score"]), bool(entry["feasible"]), str(entry["sha256"])
         except (ValueError, KeyError, TypeError, OSError, UnreadableProgram):
             return None  # a torn line, or a program that is no Python: nothing to learn from

@@ -5,6 +5,7 @@ its lines; a statement that still means what it meant is printed from those line
 """
 
 import ast
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast
 
@@ -54,10 +55,19 @@ class Layout:
         last = max((stmt.end_lineno or 0 for stmt in tree.body), default=0)
         self._epilogue = self._lines[last:]
 
-    def render(self, tree: ast.Module) -> str:
-        """The text of `tree`, which is the original tree after any number of edits."""
-        located(tree)
-        return "\n".join(self._body(tree.body, 0) + self._epilogue)
+    def render(self, tree: ast.Module, changed: Collection[str] | None = None) -> str:
+        """The text of `tree`, which is the original tree after any number of edits.
+
+        Functions are compared with how they were unless it is known which have changed.
+        """
+        lines: list[str] = []
+        for stmt in tree.body:
+            origin = self._origin(stmt)
+            if origin and changed is not None and isinstance(stmt, ast.FunctionDef) and stmt.name not in changed:
+                lines += [*origin.leading, *origin.lines]
+            else:
+                lines += self._stmt(stmt, 0)
+        return "\n".join(lines + self._epilogue)
 
     def _remember(self, stmt: ast.stmt, occupied: set[int]) -> None:
         first, last = _first_line(stmt), (stmt.end_lineno or stmt.lineno) - 1
@@ -116,7 +126,7 @@ class Layout:
         if isinstance(stmt, _COMPOUND):
             kept = origin if in_place else None
             return leading + self._compound(stmt, indent, kept, elif_of)
-        text = ast.unparse(stmt).split("\n")
+        text = ast.unparse(located(stmt)).split("\n")
         if origin is not None and origin.trailing and len(text) == 1:
             text[0] += "  " + origin.trailing
         return leading + _indented(text, indent)

@@ -74,9 +74,9 @@ class Program:
 
         `origin` is its parent's hash, if known; `changed` are the functions that are not as they were read, if known.
         """
-        text = self.layout.render(self.tree)
+        text = self.layout.render(self.tree, changed)
         if not self._is_text_of(text, changed):
-            text = ast.unparse(self.tree) + "\n"  # a layout that we failed to keep must not change the meaning
+            text = ast.unparse(located(self.tree)) + "\n"  # a layout that we failed to keep must not change the meaning
         step = "+".join(name for name in operators if name != RESTART)
         header = Header(tier, tuple(operators), (*self.steps, step), origin)
         return self.head + header.text() + text + self.tail
@@ -89,6 +89,14 @@ class Program:
             for ours, theirs in zip(self.tree.body, parsed, strict=True)
             if changed is None or not isinstance(ours, ast.FunctionDef) or ours.name in changed
         )
+
+    def texts(self) -> dict[str, str]:
+        """What stands in each top-level function, by its name."""
+        known = self.memory.get("texts")
+        if not isinstance(known, dict):
+            functions = [stmt for stmt in self.tree.body if isinstance(stmt, ast.FunctionDef)]
+            known = self.memory["texts"] = {function.name: meaning(function) for function in functions}
+        return known
 
     def functions(self) -> list[ast.FunctionDef]:
         """Functions of the region that came with the program, nested ones after their parents."""

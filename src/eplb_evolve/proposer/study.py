@@ -4,10 +4,11 @@ import ast
 import builtins
 import functools
 import pickle
+from collections.abc import Collection, Iterable
 
 from .analysis.inference import kinds_of
 from .analysis.liveness import exposed_reads
-from .analysis.scope import bound_names, free_loads, parameters
+from .analysis.scope import bound_names, free_loads, mentioned, parameters
 from .analysis.tree import located, walk
 from .canonical import joined, meanings
 from .program import Program
@@ -21,12 +22,14 @@ class Study:
     def __init__(self, source: str) -> None:
         program = Program.parse(source)
         kinds_of(program)
+        self._texts = program.texts()
+        self._mentions = {stmt.name: mentioned(stmt) for stmt in program.tree.body if isinstance(stmt, ast.FunctionDef)}
         self.meanings = meanings(program.tree)
         """Of each top-level statement."""
         self.fingerprint = joined(self.meanings)
         self.free = free_loads(program.tree.body)
         """Names that the program reads and does not bind."""
-        self.unbound = _unbound(program, set(self.meanings))
+        self.unbound = _unbound(program.tree.body)
         """Variables that a function may read before it binds them."""
         self._frame = program.head, program.tail, program.outside
         # reading a pickle is five times as fast as a deep copy, and brings the kinds along
@@ -36,6 +39,17 @@ class Study:
         """A copy to be changed."""
         copied: Program = pickle.loads(self._frozen)
         return copied
+
+    def unchanged(self, child: Program) -> set[str]:
+        """Functions of a changed copy that are as they were, and so is all that they mention."""
+        texts = child.texts()
+        same = {name for name, text in texts.items() if self._texts.get(name) == text}
+        while True:
+            other = set(texts) - same
+            gone = {name for name in same if self._mentions[name] & other}
+            if not gone:
+                return same
+            same -= gone
 
     def program_for(self, around: "Study") -> Program:
         """A copy of this program's region between the head and tail of another one."""
@@ -50,26 +64,24 @@ def study(source: str) -> Study:
     return Study(source)
 
 
-def is_sound(child: Program, parts: dict[str, str], base: Study) -> bool:
-    """Whether the child, whose meanings are `parts`, compiles and reads no unbound variable that its base did not."""
+def is_sound(child: Program, unchanged: Collection[str], base: Study) -> bool:
+    """Whether the child compiles and reads no unbound variable that its base did not."""
+    new = [stmt for stmt in child.tree.body if not isinstance(stmt, ast.FunctionDef) or stmt.name not in unchanged]
     try:
-        compile(located(child.tree), "<child>", "exec")
+        compile(located(ast.Module(new, [])), "<child>", "exec")
     except (SyntaxError, ValueError, RecursionError, TypeError):
         return False
-    changed = {name for name, meaning in parts.items() if base.meanings.get(name) != meaning}
-    new = [stmt for stmt in child.tree.body if not isinstance(stmt, ast.FunctionDef) or stmt.name in changed]
     known = {name for stmt in child.tree.body for name in _bound(stmt)} | child.outside | set(dir(builtins))
-    return free_loads(new) - known <= base.free and _unbound(child, changed) <= base.unbound
+    return free_loads(new) - known <= base.free and _unbound(new) <= base.unbound
 
 
 def _bound(stmt: ast.stmt) -> set[str]:
     return {stmt.name} if isinstance(stmt, ast.FunctionDef) else bound_names(stmt)
 
 
-def _unbound(program: Program, among: set[str]) -> set[tuple[str, str]]:
-    """Variables of these top-level functions that may be read before they are bound."""
-    functions = [stmt for stmt in program.tree.body if isinstance(stmt, ast.FunctionDef) and stmt.name in among]
-    inner = [part for stmt in functions for part in walk(stmt) if isinstance(part, ast.FunctionDef)]
+def _unbound(stmts: Iterable[ast.stmt]) -> set[tuple[str, str]]:
+    """Variables of these functions that may be read before they are bound."""
+    inner = [part for stmt in stmts for part in walk(stmt) if isinstance(part, ast.FunctionDef)]
     return {
         (function.name, name)
         for function in inner

@@ -71,7 +71,7 @@ class Aliases:
     def _stores_numbers(self, part: ast.AST, targets: list[ast.expr]) -> bool:
         """Whether the assignment copies numbers into an array that exists."""
         if isinstance(part, ast.AugAssign):
-            return self._view.of(ast.parse(ast.unparse(part.target), mode="eval").body).is_array
+            return self._view.of(part.target).is_array
         return isinstance(part, ast.Assign) and all(
             isinstance(target, ast.Subscript) and self._view.of(target.value).is_array for target in targets
         )

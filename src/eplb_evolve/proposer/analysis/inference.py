@@ -35,7 +35,8 @@ class Kinds:
             for inner in walk(outer)
             if isinstance(inner, ast.FunctionDef) and inner is not outer
         }
-        self._texts = {name: meaning(function) for name, function in self._functions.items()}
+        texts = program.texts()
+        self._texts = {name: texts.get(name) or meaning(function) for name, function in self._functions.items()}
         self._calls = {name: self._calls_in(function) for name, function in self._functions.items()}
         self._results: dict[str, Kind] = {}
         self._arguments: dict[str, Env] = {name: {} for name in self._functions}

@@ -35,6 +35,7 @@ def crossover(program: Program, donor: Program, rng: random.Random) -> bool:
         program.tree.body[index] = _copied(theirs[replaced.name])
     for stmt in _needed(program, donor):
         _insert(program, _copied(stmt))
+    program.memory.clear()
     return True
 
 
