@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from ..analysis.expression_kinds import ExpressionKinds
 from ..templates import expression, statements
+from .extents import Extents
 
 
 class Unsupported(Exception):
@@ -20,6 +21,7 @@ class LoweringBase:
         self.callee = callee
         """Name of the compiled form of a function of the program, or `Unsupported`."""
         self.before: list[ast.stmt] = []
+        self.extents = Extents([])
 
     def expr(self, expr: ast.expr) -> ast.expr:
         """The lowered form of an expression."""

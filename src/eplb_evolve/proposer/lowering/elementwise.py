@@ -19,6 +19,8 @@ class _Operand:
     name: str
     axes: int
     is_float: bool
+    element: ast.Subscript
+    """What reads it, its index not yet written."""
 
 
 class ElementwiseLowering(RowLowering):
@@ -50,6 +52,9 @@ class ElementwiseLowering(RowLowering):
         element = self._element(expr, places, operands)
         result = self.fresh("result")
         sizes = [self._size(axis, axes, operands) for axis in range(axes)]
+        for operand in operands:
+            self._place(operand, places, sizes)
+        self.extents.learn(result, sizes)
         lines = [f"{result} = np.empty(({', '.join(sizes)},), {self._dtype(expr, operands)})"]
         for axis, place in enumerate(places):
             lines.append("    " * axis + f"for {place} in range({result}.shape[{axis}]):")
@@ -93,11 +98,20 @@ class ElementwiseLowering(RowLowering):
         lowered = self.expr(expr)
         if not kind.is_array or not kind.axes:
             return lowered if isinstance(lowered, ast.Constant) else expression(self.held(lowered))
-        operand = _Operand(self.held(lowered), kind.axes, kind.element == "float")
-        operands.append(operand)
-        own = places[len(places) - operand.axes :]
-        parts = [f"{at} * {self._step(operand.name, axis)}" for axis, at in enumerate(own)]
-        return expression(f"{operand.name}[{', '.join(parts)}]")
+        name = self.held(lowered)
+        element = expression(f"{name}[0]")
+        assert isinstance(element, ast.Subscript)
+        operands.append(_Operand(name, kind.axes, kind.element == "float", element))
+        return element
+
+    def _place(self, operand: _Operand, places: list[str], sizes: list[str]) -> None:
+        """Write the index that reads the operand at `places` of a result of these sizes."""
+        parts = []
+        for axis in range(operand.axes):
+            at, size = places[axis - operand.axes], sizes[axis - operand.axes]
+            same = self.extents.of(operand.name, axis, operand.axes) == size
+            parts.append(at if same else f"{at} * {self._step(operand.name, axis)}")
+        operand.element.slice = expression(", ".join(parts))
 
     def _step(self, name: str, axis: int) -> str:
         """A variable that is 0 for an axis of length one, which stands for all places along it, and 1 for others."""
@@ -107,8 +121,8 @@ class ElementwiseLowering(RowLowering):
 
     def _size(self, axis: int, axes: int, operands: list[_Operand]) -> str:
         sizes = [
-            f"{operand.name}.shape[{axis - (axes - operand.axes)}]"
+            self.extents.of(operand.name, axis - (axes - operand.axes), operand.axes)
             for operand in operands
             if axis >= axes - operand.axes
         ]
-        return sizes[0] if len(sizes) == 1 else f"max({', '.join(sizes)})"
+        return sizes[0] if len(set(sizes)) == 1 else f"max({', '.join(sizes)})"

@@ -104,6 +104,7 @@ class RowLowering(SortLowering):
             f"    for {column} in range({places}.shape[1]):\n"
             f"        {result}[{row}, {column}] = {held}[{row}, {places}[{row}, {column}]]\n"
         )
+        self.extents.learn(result, [self.extents.of(places, axis, 2) for axis in range(2)])
         return expression(result)
 
     def scattered(self, owner: ast.expr, axis: ast.expr, index: ast.expr, source: ast.expr) -> list[ast.stmt]:

@@ -11,6 +11,7 @@ from ..analysis.kinds import INT
 from ..analysis.tree import copied, walk
 from ..templates import expression, statements
 from .base import Unsupported
+from .extents import Extents
 from .reductions import apply_key, lift_reductions
 from .values import ValueLowering
 
@@ -26,16 +27,22 @@ class Lowering(ValueLowering):
         lowered = [copied(stmt) for stmt in stmts]
         lift_reductions(lowered, self.fresh)
         self.growing = frozenset(name for stmt in lowered for part in walk(stmt) for name in _appended_to(part))
+        self.extents = Extents(lowered)
         return self.block(lowered)
 
     def block(self, stmts: Sequence[ast.stmt]) -> list[ast.stmt]:
         """The lowered form of a block."""
         lowered: list[ast.stmt] = []
+        facts = self.extents.enter()
         for stmt in stmts:
             outer, self.before = self.before, []
             results = self.stmt(stmt)
             lowered += self.before + results
             self.before = outer
+            for result in results:
+                if isinstance(result, ast.Assign):
+                    self.extents.learn_from(result.targets[0], result.value)
+        self.extents.leave(facts)
         return lowered
 
     def stmt(self, stmt: ast.stmt) -> list[ast.stmt]:

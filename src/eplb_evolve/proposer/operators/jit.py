@@ -16,7 +16,8 @@ from .base import Operator
 _OUTERMOST = 0.8  # compiling an inner loop alone pays for a call and its conversions on each pass
 _SHORTER = 0.4  # how often a run is not the longest possible: long ones take numba seconds to compile
 _CONVERSIONS = frozenset({"asarray", "ascontiguousarray", "from_numpy"})
-_INSERTION = 0.9  # how often a sort is written as an insertion sort; numba's own takes two seconds to compile
+_SORTS: dict[SortForm, float] = {"ranks": 0.6, "insertion": 0.3, "library": 0.1}
+"""How often a sort takes each form; numba's own takes two seconds to compile."""
 _LEAST_CALLS = 3  # on arrays, in a run without a loop
 
 
@@ -41,7 +42,7 @@ class _Jit:
 
     def __init__(self, program: Program, rng: random.Random) -> None:
         self._program = program
-        self._sort_form: SortForm = "insertion" if rng.random() < _INSERTION else "library"
+        self._sort_form = rng.choices(list(_SORTS), list(_SORTS.values()))[0]
         self._kinds = kinds_of(program)
         self._taken = identifiers(program.tree) | program.outside
         self._compilable: dict[int, bool] = {}

@@ -1,0 +1,81 @@
+"""The forms that compiled code takes, run here by the interpreter."""
+
+import random
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from eplb_evolve.proposer.operators.registry import OPERATORS
+from eplb_evolve.proposer.program import Program
+
+JIT_RUN = next(operator for operator in OPERATORS if operator.name == "jit_run")
+
+SORT = """
+import torch
+
+
+def order(values: torch.Tensor):
+    rows, columns = values.shape
+    kept = values.float()
+    falling = kept.argsort(dim=-1, descending=True, stable=True)
+    rising = kept.argsort(dim=-1, stable=True)
+    return falling, rising
+"""
+
+EXTENTS = """
+import torch
+
+
+def means(values: torch.Tensor, weights: torch.Tensor, times: int):
+    rows, columns = values.shape
+    seen = torch.ones(rows, columns)
+    total = torch.zeros(rows, columns)
+    factors = weights.float()
+    for turn in range(times):
+        part = values / seen
+        total += part + seen * factors
+    return total
+"""
+
+
+def compiled(source, seed):
+    """The program after jit_run, and its text without the decorators, so that it runs at once."""
+    program = Program.parse(source)
+    assert JIT_RUN.apply(program, random.Random(seed))
+    text = re.sub(r"@numba\.\w+\(.*\)\n", "", program.render("T0", ["jit_run"]))
+    module = {}
+    exec(compile(text, "<program>", "exec"), module)
+    return text, module
+
+
+@pytest.mark.parametrize("mark", ["later = ", "while place", "np.argsort"])
+def test_every_form_of_a_sort_is_stable_in_both_directions(mark):
+    text, module = next(found for seed in range(60) if mark in (found := compiled(SORT, seed))[0])
+    rng = np.random.default_rng(0)
+    for shape in [(5, 17), (1, 1), (3, 2), (2, 0)]:
+        values = torch.from_numpy(rng.integers(0, 4, shape).astype(np.float32))
+        falling, rising = module["order"](values)
+        assert torch.equal(falling, values.argsort(dim=-1, descending=True, stable=True)), text
+        assert torch.equal(rising, values.argsort(dim=-1, stable=True)), text
+
+
+def test_ranks_of_what_cannot_be_ordered_stay_within_the_row():
+    _, module = next(found for seed in range(60) if "later = " in (found := compiled(SORT, seed))[0])
+    falling, _ = module["order"](torch.tensor([[1.0, float("nan"), 3.0, 2.0]]))
+    assert falling.min() >= 0
+    assert falling.max() < 4
+
+
+def test_arrays_of_one_shape_are_read_without_asking_for_their_extents():
+    text, module = next(found for seed in range(60) if "_jit_" in (found := compiled(EXTENTS, seed))[0])
+    quotient, product = (next(line for line in text.splitlines() if sign in line) for sign in (" / ", "seen["))
+    assert "step" not in quotient, text
+    assert "step" in text  # the factors may have one column, or one row
+    original = {}
+    exec(compile(EXTENTS, "<original>", "exec"), original)
+    values = torch.rand(3, 4)
+    for weights in (torch.rand(3, 4), torch.rand(3, 1), torch.rand(1, 4), torch.rand(1, 1)):
+        ours, theirs = (each["means"](values, weights, 3) for each in (module, original))
+        assert torch.allclose(ours, theirs), text
