@@ -1,5 +1,6 @@
 """The forms that compiled code takes, run here by the interpreter."""
 
+import ast
 import random
 import re
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from eplb_evolve.proposer.lowering.extents import Extents
 from eplb_evolve.proposer.operators.registry import OPERATORS
 from eplb_evolve.proposer.program import Program
 
@@ -79,3 +81,51 @@ def test_arrays_of_one_shape_are_read_without_asking_for_their_extents():
     for weights in (torch.rand(3, 4), torch.rand(3, 1), torch.rand(1, 4), torch.rand(1, 1)):
         ours, theirs = (each["means"](values, weights, 3) for each in (module, original))
         assert torch.allclose(ours, theirs), text
+
+
+FUNCTIONS = """
+import torch
+
+
+def shares(values: torch.Tensor, least: int):
+    rows, columns = values.shape
+    if columns < least:
+        return torch.zeros(rows, columns), torch.ones(rows, columns)
+    return torch.ones(rows, columns), torch.zeros(rows, columns)
+
+
+def tally(values: torch.Tensor, least: int):
+    rows, columns = values.shape
+    total = torch.zeros(rows, columns)
+    for turn in range(3):
+        first, second = shares(values, least + turn)
+        total += first / 4 + second * 2
+    return total
+"""
+
+
+def test_what_a_function_returns_has_the_extents_of_what_it_was_given():
+    text, module = next(
+        found for seed in range(60) if "_jit_" in (found := compiled(FUNCTIONS, seed))[0] and " / 4 +" in found[0]
+    )
+    assert "step = " not in text, text
+    original = {}
+    exec(compile(FUNCTIONS, "<original>", "exec"), original)
+    values = torch.rand(3, 4)
+    assert torch.equal(module["tally"](values, 3), original["tally"](values, 3))
+
+
+def test_extents_are_forgotten_where_a_variable_in_them_is_bound_again():
+    extents = Extents()
+    for line in ("rows, columns = a.shape", "b = np.zeros((rows, columns))", "c = np.empty(b.shape, b.dtype)"):
+        stmt = ast.parse(line).body[0]
+        extents.learn_from(stmt.targets[0], stmt.value)
+    assert [extents.of(name, 1, 2) for name in "abc"] == ["columns"] * 3
+    facts = extents.enter()
+    extents.forget({"b"})
+    assert [extents.of(name, 1, 2) for name in "abc"] == ["columns", "b.shape[1]", "columns"]
+    extents.forget({"rows"})
+    assert [extents.of(name, 1, 2) for name in "abc"] == ["a.shape[1]", "b.shape[1]", "c.shape[1]"]
+    extents.leave(facts)
+    assert extents.of("b", 0, 2) == "rows"
+    assert extents.of("b", 0, 3) == "b.shape[0]"

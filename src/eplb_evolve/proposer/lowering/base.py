@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from ..analysis.expression_kinds import ExpressionKinds
 from ..templates import expression, statements
-from .extents import Extents
+from .extents import Extents, Outputs
 
 
 class Unsupported(Exception):
@@ -21,7 +21,9 @@ class LoweringBase:
         self.callee = callee
         """Name of the compiled form of a function of the program, or `Unsupported`."""
         self.before: list[ast.stmt] = []
-        self.extents = Extents([])
+        self.extents = Extents()
+        self.outputs: dict[str, Outputs] = {}
+        """What is known of the results of compiled functions."""
 
     def expr(self, expr: ast.expr) -> ast.expr:
         """The lowered form of an expression."""
@@ -29,7 +31,11 @@ class LoweringBase:
 
     def emit(self, text: str, **parts: ast.expr) -> None:
         """Put statements in front of the current one."""
-        self.before += statements(text, **parts)
+        new = statements(text, **parts)
+        self.before += new
+        for stmt in new:
+            if isinstance(stmt, ast.Assign):
+                self.extents.learn_from(stmt.targets[0], stmt.value)
 
     def held(self, value: ast.expr, base: str = "held") -> str:
         """The name of a variable that holds a lowered value."""

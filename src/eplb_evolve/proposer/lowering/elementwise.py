@@ -109,8 +109,8 @@ class ElementwiseLowering(RowLowering):
         parts = []
         for axis in range(operand.axes):
             at, size = places[axis - operand.axes], sizes[axis - operand.axes]
-            same = self.extents.of(operand.name, axis, operand.axes) == size
-            parts.append(at if same else f"{at} * {self._step(operand.name, axis)}")
+            own = self.extents.of(operand.name, axis, operand.axes)
+            parts.append(at if own == size else "0" if own == "1" else f"{at} * {self._step(operand.name, axis)}")
         operand.element.slice = expression(", ".join(parts))
 
     def _step(self, name: str, axis: int) -> str:
@@ -125,4 +125,5 @@ class ElementwiseLowering(RowLowering):
             for operand in operands
             if axis >= axes - operand.axes
         ]
-        return sizes[0] if len(set(sizes)) == 1 else f"max({', '.join(sizes)})"
+        longer = list(dict.fromkeys(size for size in sizes if size != "1")) or ["1"]
+        return longer[0] if len(longer) == 1 else f"max({', '.join(longer)})"

@@ -8,11 +8,12 @@ from ..analysis.expression_kinds import ExpressionKinds
 from ..analysis.inference import Kinds
 from ..analysis.kinds import UNKNOWN, Kind
 from ..analysis.liveness import interface
-from ..analysis.scope import Block, function_locals, identifiers, mutated_names
+from ..analysis.scope import Block, bound_names, function_locals, identifiers, mutated_names
 from ..analysis.tree import children, located, walk
 from ..program import HELPER_PREFIX, NameSource, Program, helper_name
 from ..templates import statements
 from .base import Unsupported
+from .extents import Outputs, outputs
 from .sorting import SortForm
 from .statements import Lowering
 
@@ -29,6 +30,7 @@ class Outliner:
     sort_form: SortForm = "library"
     helpers: list[ast.FunctionDef] = field(default_factory=list)
     _callees: dict[str, str] = field(default_factory=dict)
+    _outputs: dict[str, Outputs] = field(default_factory=dict)
 
     def replacement(
         self, function: ast.FunctionDef, block: Block, start: int, stop: int, outer: ast.FunctionDef | None
@@ -78,13 +80,16 @@ class Outliner:
         function = self._plain_function(name)
         self._callees[name] = name  # a function that calls itself is refused by numba
         kinds = self.kinds.expressions(function)
-        lowered = self._lowering(kinds, NameSource(identifiers(function))).run(function.body)
-        self._callees[name] = self._helper([argument.arg for argument in function.args.args], lowered)
+        lowering = self._lowering(kinds, NameSource(identifiers(function)))
+        lowered, inputs = lowering.run(function.body), [argument.arg for argument in function.args.args]
+        self._callees[name] = self._helper(inputs, lowered)
+        fixed = set(inputs) - bound_names(function.body)
+        self._outputs[self._callees[name]] = outputs(inputs, fixed, lowering.returned)
         return self._callees[name]
 
     def _lowering(self, kinds: ExpressionKinds, names: NameSource) -> Lowering:
         lowering = Lowering(kinds, names, self._callee)
-        lowering.sort_form = self.sort_form
+        lowering.sort_form, lowering.outputs = self.sort_form, self._outputs
         return lowering
 
     def _plain_function(self, name: str) -> ast.FunctionDef:

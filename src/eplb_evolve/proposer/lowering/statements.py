@@ -5,13 +5,15 @@ compile costs a whole evaluation.
 """
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from ..analysis.expression_kinds import ExpressionKinds
 from ..analysis.kinds import INT
+from ..analysis.scope import bound_names
 from ..analysis.tree import copied, walk
 from ..templates import expression, statements
 from .base import Unsupported
-from .extents import Extents
+from .extents import Returned
 from .reductions import apply_key, lift_reductions
 from .values import ValueLowering
 
@@ -22,12 +24,16 @@ class Lowering(ValueLowering):
     growing: frozenset[str] = frozenset()
     """Lists that stay lists, because something is appended to them."""
 
+    def __init__(self, kinds: ExpressionKinds, fresh: Callable[[str], str], callee: Callable[[str], str]) -> None:
+        super().__init__(kinds, fresh, callee)
+        self.returned: list[Returned] = []
+        """What is known at each `return`."""
+
     def run(self, stmts: Sequence[ast.stmt]) -> list[ast.stmt]:
         """The lowered form of a run of statements."""
         lowered = [copied(stmt) for stmt in stmts]
         lift_reductions(lowered, self.fresh)
         self.growing = frozenset(name for stmt in lowered for part in walk(stmt) for name in _appended_to(part))
-        self.extents = Extents(lowered)
         return self.block(lowered)
 
     def block(self, stmts: Sequence[ast.stmt]) -> list[ast.stmt]:
@@ -36,14 +42,32 @@ class Lowering(ValueLowering):
         facts = self.extents.enter()
         for stmt in stmts:
             outer, self.before = self.before, []
+            bound = bound_names(stmt)
+            if isinstance(stmt, ast.For | ast.While | ast.If):
+                self.extents.forget(bound)
             results = self.stmt(stmt)
             lowered += self.before + results
             self.before = outer
+            self.extents.forget(bound)
             for result in results:
-                if isinstance(result, ast.Assign):
-                    self.extents.learn_from(result.targets[0], result.value)
+                self._learn(result)
         self.extents.leave(facts)
         return lowered
+
+    def _learn(self, stmt: ast.stmt) -> None:
+        """What a lowered statement shows of the extents of arrays."""
+        match stmt:
+            case ast.Assign(
+                targets=[ast.Tuple(elts=targets)], value=ast.Call(func=ast.Name(id=helper), args=arguments)
+            ) if helper in self.outputs:
+                names = [target.id for target in targets if isinstance(target, ast.Name)]
+                self.extents.learn_outputs(names, arguments, self.outputs[helper])
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=helper), args=arguments)) if (
+                helper in self.outputs
+            ):
+                self.extents.learn_outputs([name], arguments, self.outputs[helper])
+            case ast.Assign(targets=[target], value=value):
+                self.extents.learn_from(target, value)
 
     def stmt(self, stmt: ast.stmt) -> list[ast.stmt]:
         """The lowered form of a statement; what it needs beforehand is left in `before`."""
@@ -72,7 +96,9 @@ class Lowering(ValueLowering):
             case ast.Pass() | ast.Break() | ast.Continue():
                 return [stmt]
             case ast.Return(value=ast.expr() as value):
-                return [ast.Return(self.expr(value))]
+                lowered = self.expr(value)
+                self.returned.append(self.extents.returned(lowered))
+                return [ast.Return(lowered)]
         raise Unsupported(type(stmt).__name__)
 
     def assign(self, target: ast.expr, value: ast.expr) -> list[ast.stmt]:
