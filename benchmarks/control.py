@@ -1,6 +1,6 @@
 """The control: what a search finds without an LLM, and what blind mutation finds, on the same budget.
 
-    python benchmarks/control.py [--evaluations 300] [--minutes 25] [--seeds 5] [--models embedded random-edits]
+    python benchmarks/control.py [--evaluations 300] [--minutes 25] [--seeds 1 2 3 4 5] [--models embedded random-edits]
                                  [--llm NAME=CONFIG] [--out results/control]
 
 Each (model, seed) is one run of stock openevolve-run with evolve_config.yaml, but for the model's name and the seed; an
@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--evaluations", type=int, default=300)
     parser.add_argument("--minutes", type=float, default=25.0)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3, 4, 5])
     parser.add_argument("--models", nargs="*", default=["embedded", "random-edits"])
     parser.add_argument("--llm", nargs="*", default=[], metavar="NAME=CONFIG", help="an LLM's configuration")
     parser.add_argument("--out", type=Path, default=project_root() / "results" / "control")
@@ -57,7 +57,7 @@ def main() -> None:
     configs |= {name: Path(path) for name, _, path in (item.partition("=") for item in arguments.llm)}
     runs = arguments.out / "runs"
     runs.mkdir(parents=True, exist_ok=True)
-    for seed in range(1, arguments.seeds + 1):
+    for seed in arguments.seeds:
         for model, config in configs.items():
             kept = runs / f"{model}-{seed}.json"
             if not kept.exists():

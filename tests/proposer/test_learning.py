@@ -47,10 +47,29 @@ def test_operators_whose_children_did_better_weigh_more():
 
 @pytest.mark.parametrize(
     ("score", "parent", "feasible", "earned"),
-    [(9.0, 8.0, True, 1.0), (8.0, 8.0, True, 0.2), (9.0, None, True, 0.2), (9.0, 8.0, False, 0.0)],
+    [
+        (9.0, 8.0, True, 1.0),
+        (8.0, 8.0, True, 0.1),
+        (8.001, 8.0, True, 0.1),
+        (9.0, None, True, 0.1),
+        (9.0, 8.0, False, 0.0),
+    ],
 )
 def test_a_reward_is_for_doing_better_than_the_parent(score, parent, feasible, earned):
     assert reward(score, parent, feasible) == earned
+
+
+def test_a_small_gain_earns_a_part_of_the_reward():
+    assert reward(8.0, 8.0, True) < reward(8.05, 8.0, True) < reward(8.1, 8.0, True) < 1
+
+
+def test_operators_share_a_trial():
+    alone, together = Bandit(), Bandit()
+    alone.learn(["a"], 1.0)
+    together.learn(["a", "b", "c", "d"], 1.0)
+    for bandit in (alone, together):
+        bandit.learn(["z"], 0.0, trial=5.0)
+    assert alone.weights()["a"] > together.weights()["a"]
 
 
 def test_the_history_reads_each_line_once_and_skips_what_it_cannot_read(tmp_path):
