@@ -129,3 +129,10 @@ def test_extents_are_forgotten_where_a_variable_in_them_is_bound_again():
     extents.leave(facts)
     assert extents.of("b", 0, 2) == "rows"
     assert extents.of("b", 0, 3) == "b.shape[0]"
+
+
+@pytest.mark.parametrize("extent", ["sizes[0]", "count()", "int(x)"])
+def test_what_may_change_by_itself_is_no_extent(extent):
+    extents = Extents()
+    extents.learn("a", [extent, "columns"])
+    assert extents.of("a", 1, 2) == "a.shape[1]"

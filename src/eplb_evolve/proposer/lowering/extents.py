@@ -143,6 +143,11 @@ def _names(text: str) -> set[str]:
 
 
 def _is_constant(extent: str) -> bool:
-    """Whether the expression has one value as long as its variables have."""
-    parts = walk(ast.parse(extent, mode="eval").body)
-    return all(ast.unparse(part.func) in ("max", "min", "len") for part in parts if isinstance(part, ast.Call))
+    """Whether the expression has one value as long as its variables are not bound again."""
+    for part in walk(ast.parse(extent, mode="eval").body):
+        match part:
+            case ast.Call(func=ast.Name(id="max" | "min" | "len")) | ast.Subscript(value=ast.Attribute(attr="shape")):
+                pass
+            case ast.Call() | ast.Subscript():  # an element may change without the variable
+                return False
+    return True
