@@ -52,6 +52,12 @@ def test_the_llm_configurations_are_fine_once_their_key_is_set(name, monkeypatch
     assert read.llm_models
 
 
+def test_the_balance_configuration_differs_in_objective_and_workload_only():
+    read = config.read(ROOT / "configs" / "balance.yaml")
+    assert read.eplb == config.EplbSection(objective="balance", workload="gptoss20b-phased", checks=[])
+    assert read.llm_models == config.read(SHIPPED).llm_models
+
+
 @pytest.mark.parametrize("name", ["gemini", "openai"])
 def test_an_unset_key_variable_is_named(name, monkeypatch):
     variable = f"{name.upper()}_API_KEY"
