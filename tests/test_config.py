@@ -54,7 +54,7 @@ def test_the_llm_configurations_are_fine_once_their_key_is_set(name, monkeypatch
 
 def test_the_balance_configuration_differs_in_objective_and_workload_only():
     read = config.read(ROOT / "configs" / "balance.yaml")
-    assert read.eplb == config.EplbSection(objective="balance", workload="gptoss20b-phased", checks=[])
+    assert read.eplb == config.EplbSection(objective="balance", workload="gptoss20b-phased", checks=())
     assert read.llm_models == config.read(SHIPPED).llm_models
 
 
