@@ -9,6 +9,7 @@ from rich.console import Console
 
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.score import combined_score
 from eplb_evolve.results import show
 from eplb_evolve.results.board import Row, evolved_rows, tables
 from eplb_evolve.results.ledger import Entry
@@ -18,7 +19,16 @@ from eplb_evolve.results.records import Record, read_records, versions
 
 def evaluation(name, ratio=None, **fields):
     blank = Evaluation(f"{name}.py", name, "w", "holdout", "cpu", "some CPU", "rlimits")
-    given = {"valid": True, "feasible": True, "ratio_to_reference": ratio, "time_ms": ratio} if ratio else {}
+    given: dict = {}
+    if ratio:
+        score = combined_score(True, ratio, 1.0)
+        given = {
+            "valid": True,
+            "feasible": True,
+            "ratio_to_reference": ratio,
+            "time_ms": ratio,
+            "combined_score": score,
+        }
     return dataclasses.replace(blank, **(given | fields))
 
 

@@ -13,6 +13,7 @@ from eplb_evolve.cli.evaluate import evaluate_with_speedup
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.measured import measured, seed_ratio, with_speedup
+from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import cache_dir, project_root
 from eplb_evolve.results.board import Row, Table, evolved_rows, tables
@@ -65,7 +66,7 @@ def leaderboard(
     if as_json:
         print(json.dumps([row.as_dict() for table in board for row in table.rows], indent=1))
         return
-    _print(board, ledger, limit)
+    _print(board, ledger, limit, tasks[0].settings.objective)
 
 
 def _newest(root: Path) -> Path:
@@ -89,7 +90,7 @@ def _confirm(ledger: Ledger, task: Task, bench: Bench) -> None:
     entries = [entry for entry in ledger.entries() if entry.evaluation.workload == task.workload.name]
     done = {entry.evaluation.sha256 for entry in entries if entry.evaluation.split == "holdout"}
     found = [entry for entry in entries if entry.evaluation.split == "search" and entry.evaluation.feasible]
-    found.sort(key=lambda entry: entry.evaluation.ratio_to_reference or 0.0)
+    found.sort(key=lambda entry: -entry.evaluation.combined_score)
     best: dict[str, Entry] = {}
     for entry in found:
         best.setdefault(entry.evaluation.sha256, entry)
@@ -100,7 +101,7 @@ def _confirm(ledger: Ledger, task: Task, bench: Bench) -> None:
             ledger.append(Entry(evaluation.at(entry.evaluation.program), now(), entry.tier, entry.operators))
 
 
-def _print(board: list[Table], ledger: Ledger, limit: int) -> None:
+def _print(board: list[Table], ledger: Ledger, limit: int, objective: Objective) -> None:
     console = options.stdout()
     for table in board:
         to_terminal(table, console, limit)
@@ -118,18 +119,20 @@ def _print(board: list[Table], ledger: Ledger, limit: int) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    best = _best(board, entries)
+    best = _best(board, entries, objective)
     if best is not None:
         console.print(f"Best program: {ledger.run / best.evaluation.program}", highlight=False, soft_wrap=True)
 
 
-def _best(board: list[Table], entries: list[Entry]) -> Row | None:
-    """The search's own best program, unless another is faster beyond the intervals of both."""
+def _best(board: list[Table], entries: list[Entry], objective: Objective) -> Row | None:
+    """The search's own best program, unless another is faster beyond the intervals of both; or the best balanced."""
     evolved = [row for table in board for row in table.rows if row.rank is not None and row.provenance == "evolved"]
     found = [entry.evaluation for entry in entries if entry.evaluation.feasible and entry.evaluation.split == "search"]
     if not evolved or not found:
         return None
-    champion = min(found, key=lambda run: run.ratio_to_reference or 0.0).sha256
+    champion = max(found, key=lambda run: run.combined_score).sha256
+    if objective == "balance":
+        return evolved[0]
     fastest = evolved[0]
     limit = fastest.evaluation.ratio_high or 0.0
     tied = [row for row in evolved if (row.evaluation.ratio_low or 0.0) <= limit]

@@ -58,11 +58,11 @@ def tables(rows: Iterable[Row]) -> list[Table]:
 
 
 def _ranked(rows: list[Row]) -> list[Row]:
-    """Feasible rows by ratio_to_reference, then infeasible by score, then invalid; one row per program text."""
+    """By score, feasible rows first, then infeasible, then invalid; one row per program text."""
     unique = {(row.evaluation.sha256): row for row in rows}  # the last measurement of a text counts
     feasible = [row for row in unique.values() if row.evaluation.feasible]
     others = [row for row in unique.values() if not row.evaluation.feasible]
-    feasible.sort(key=lambda row: row.evaluation.ratio_to_reference or 0.0)
+    feasible.sort(key=lambda row: -row.evaluation.combined_score)
     others.sort(key=lambda row: -row.evaluation.combined_score)
     return [dataclasses.replace(row, rank=rank) for rank, row in enumerate(feasible, 1)] + others
 
