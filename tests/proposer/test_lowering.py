@@ -136,3 +136,25 @@ def test_what_may_change_by_itself_is_no_extent(extent):
     extents = Extents()
     extents.learn("a", [extent, "columns"])
     assert extents.of("a", 1, 2) == "a.shape[1]"
+
+
+CAST = """
+import torch
+
+
+def weigh(values: torch.Tensor):
+    rows, columns = values.shape
+    counts = torch.ones(rows, columns, dtype=torch.int64)
+    counts += (values > 0.5).long() * 2
+    shares = (values + 1) / counts.float()
+    return shares, values.double() / counts
+"""
+
+
+def test_a_cast_within_an_expression_is_of_each_element():
+    text, module = next(found for seed in range(60) if "np.float32(" in (found := compiled(CAST, seed))[0])
+    original = {}
+    exec(compile(CAST, "<original>", "exec"), original)
+    values = torch.rand(3, 4)
+    for ours, theirs in zip(module["weigh"](values), original["weigh"](values), strict=True):
+        assert torch.equal(ours, theirs), text

@@ -6,6 +6,7 @@ Numba compiles array expressions too, but takes about a second for each of them,
 import ast
 from dataclasses import dataclass
 
+from ..analysis.tree import walk
 from ..templates import expression
 from .rows import RowLowering
 
@@ -18,7 +19,8 @@ _COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 class _Operand:
     name: str
     axes: int
-    is_float: bool
+    kind: str | None
+    """Of its elements: float, int or bool."""
     element: ast.Subscript
     """What reads it, its index not yet written."""
 
@@ -73,12 +75,13 @@ class ElementwiseLowering(RowLowering):
                 return f"np.{CASTS[name]}"
         if kind.element == "bool":
             return "np.bool_"
-        floats = [operand.name for operand in operands if operand.is_float]
-        if floats:
-            return f"{floats[0]}.dtype"
+        names = [operand.name for operand in operands if operand.kind == kind.element]
         if kind.element == "float":
-            return "np.float32" if kind.library == "torch" else "np.float64"
-        return f"{operands[-1].name}.dtype"
+            wide = any(isinstance(part, ast.Attribute) and part.attr == "double" for part in walk(expr))
+            if names and not wide:
+                return f"{names[0]}.dtype"
+            return "np.float32" if kind.library == "torch" and not wide else "np.float64"
+        return f"{names[-1]}.dtype" if names else "np.int64"
 
     def _element(self, expr: ast.expr, places: list[str], operands: list[_Operand]) -> ast.expr:
         """The element of the expression at `places`."""
@@ -94,14 +97,14 @@ class ElementwiseLowering(RowLowering):
                 case ast.Call(args=[test, yes, no]):
                     return ast.IfExp(*(self._element(part, places, operands) for part in (test, yes, no)))
                 case ast.Call(func=ast.Attribute(value=owner, attr=name)):
-                    return expression(f"np.{CASTS[name]}(value)", value=self._element(owner, places, operands))
+                    return ast.Call(expression(f"np.{CASTS[name]}"), [self._element(owner, places, operands)], [])
         lowered = self.expr(expr)
         if not kind.is_array or not kind.axes:
             return lowered if isinstance(lowered, ast.Constant) else expression(self.held(lowered))
         name = self.held(lowered)
         element = expression(f"{name}[0]")
         assert isinstance(element, ast.Subscript)
-        operands.append(_Operand(name, kind.axes, kind.element == "float", element))
+        operands.append(_Operand(name, kind.axes, kind.element, element))
         return element
 
     def _place(self, operand: _Operand, places: list[str], sizes: list[str]) -> None:
