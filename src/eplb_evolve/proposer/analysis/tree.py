@@ -17,7 +17,7 @@ _FIELDS = {
 def walk(tree: ast.AST) -> list[ast.AST]:
     """The node and all below it, parents first; operators (`ast.Add`) and contexts (`ast.Load`) are left out."""
     found = [tree]
-    for part in found:
+    for part in found:  # as `children` does it; a call for each node would cost two fifths more
         for field in _FIELDS[type(part)]:
             value = getattr(part, field, None)
             if value.__class__ is list:
