@@ -8,7 +8,7 @@ from .expression_kinds import ExpressionKinds
 from .scope import free_loads, function_locals, mutated_names, parameters, root_name
 from .tree import walk
 
-_READING_BUILTINS = frozenset({"len", "int", "float", "bool", "abs", "min", "max", "sum", "round", "range", "print"})
+READING_BUILTINS = frozenset({"len", "int", "float", "bool", "abs", "min", "max", "sum", "round", "range", "print"})
 
 
 class Aliases:
@@ -79,7 +79,7 @@ class Aliases:
     def _learn_call(self, func: ast.expr, values: list[ast.expr]) -> None:
         given = {name for value in values for name in self.carried(value)}
         match func:
-            case ast.Name(id=name) if name in _READING_BUILTINS or name.startswith(HELPER_PREFIX):
+            case ast.Name(id=name) if name in READING_BUILTINS or name.startswith(HELPER_PREFIX):
                 return  # compiled code keeps no references
             case ast.Attribute(value=owner) if is_library(owner, self._view):
                 return  # what an assignment keeps of its result is learnt there

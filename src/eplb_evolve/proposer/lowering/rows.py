@@ -43,18 +43,20 @@ class RowLowering(SortLowering):
 
     def _extremes(self, held: str, name: str) -> ast.expr:
         """The first smallest or largest element of each row, or its place; numba's own takes longer to compile."""
-        names = ("rows", "row", "place", "column")
-        rows, row, place, column = (self.fresh(base) for base in names)
-        better = f"{held}[{row}, {column}] {_BETTER[name]} {held}[{row}, {place}]"
-        dtype, value = ("np.int64", place) if name.startswith("arg") else (f"{held}.dtype", f"{held}[{row}, {place}]")
+        names = ("rows", "row", "place", "best", "column", "value")
+        rows, row, place, best, column, value = (self.fresh(base) for base in names)
+        is_place = name.startswith("arg")
         self.emit(
-            f"{rows} = np.empty({held}.shape[0], {dtype})\n"
+            f"{rows} = np.empty({held}.shape[0], {'np.int64' if is_place else f'{held}.dtype'})\n"
             f"for {row} in range({held}.shape[0]):\n"
             f"    {place} = 0\n"
+            f"    {best} = {held}[{row}, 0]\n"
             f"    for {column} in range(1, {held}.shape[1]):\n"
-            f"        if {better}:\n"
+            f"        {value} = {held}[{row}, {column}]\n"
+            f"        if {value} {_BETTER[name]} {best}:\n"
             f"            {place} = {column}\n"
-            f"    {rows}[{row}] = {value}\n"
+            f"            {best} = {value}\n"
+            f"    {rows}[{row}] = {place if is_place else best}\n"
         )
         return expression(rows)
 
