@@ -83,6 +83,31 @@ def test_arrays_of_one_shape_are_read_without_asking_for_their_extents():
         assert torch.allclose(ours, theirs), text
 
 
+RESHAPED = """
+import torch
+
+
+def shifted(values: torch.Tensor, parts: int, size: int):
+    rows = values.shape[0]
+    split = values.view(rows, parts, size)
+    split = split + torch.arange(parts).view(1, -1, 1) * size
+    whole = split.view(rows, (parts + 1 - 1) * size)
+    return whole + split.flatten(1)
+"""
+
+
+def test_extents_of_reshaped_arrays_are_known():
+    text, module = next(found for seed in range(60) if "_jit_" in (found := compiled(RESHAPED, seed))[0])
+    shifted = next(line for line in text.splitlines() if "+" in line and " * size" in line)
+    assert "step" not in shifted, text
+    original = {}
+    exec(compile(RESHAPED, "<original>", "exec"), original)
+    for rows, parts, size in [(2, 3, 4), (1, 1, 1), (3, 1, 2)]:
+        values = torch.arange(rows * parts * size).view(rows, parts * size)
+        ours, theirs = (each["shifted"](values, parts, size) for each in (module, original))
+        assert torch.equal(ours, theirs), text
+
+
 FUNCTIONS = """
 import torch
 

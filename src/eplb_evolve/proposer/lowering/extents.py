@@ -104,7 +104,20 @@ class Extents:
                 return self._known.get(name)
             case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr=maker), args=[first, *others]):
                 return self._made(maker, first, others)
+            case ast.Call(
+                func=ast.Attribute(value=ast.Call(args=[owner]), attr="reshape"), args=[ast.Tuple(elts=sizes)]
+            ):
+                return self._reshaped(owner, [self._resolved(size) for size in sizes])
         return None
+
+    def _reshaped(self, owner: ast.expr, sizes: list[str]) -> Texts | None:
+        """The extents of the array `owner` reshaped to `sizes`, one of which may be -1: what is left."""
+        if "-1" not in sizes:
+            return tuple(sizes)
+        known = self.described(owner)
+        if known is None or len(known) != 1 or set(sizes) != {"-1", "1"}:
+            return None
+        return tuple(known[0] if size == "-1" else size for size in sizes)
 
     def _made(self, maker: str, first: ast.expr, others: list[ast.expr]) -> Texts | None:
         """The extents of `np.maker(first, *others)`."""
@@ -125,6 +138,8 @@ class Extents:
                 value=ast.Attribute(value=ast.Name(id=name), attr="shape"), slice=ast.Constant(value=int(axis))
             ) if axis < len(self._known.get(name, ())):
                 return self._known[name][axis]
+            case ast.BinOp(left=left, op=ast.Mult(), right=right):
+                return " * ".join(f"({size})" for size in (self._resolved(left), self._resolved(right)))
         return ast.unparse(extent)
 
     def returned(self, value: ast.expr) -> "Returned":

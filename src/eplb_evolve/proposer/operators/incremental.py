@@ -56,7 +56,7 @@ def _incremental_expression(program: Program, rng: random.Random) -> bool:
     return True
 
 
-OPERATORS = (Operator("incremental_expression", "T0", 0.8, _incremental_expression),)
+OPERATORS = (Operator("incremental_expression", "T0", 1.5, _incremental_expression),)
 
 
 def _places(function: ast.FunctionDef, view: ExpressionKinds) -> Iterator[_Place]:
