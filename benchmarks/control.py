@@ -8,6 +8,10 @@ LLM's run takes CONFIG. A run ends after so many evaluations or minutes, whichev
 came to is kept in OUT/runs/MODEL-SEED.json, and a run that is there is not made again, so the command can be
 interrupted. Then OUT/control.svg shows the best feasible speed-up over the seed against evaluations (median, and the
 band from worst to best), and OUT/README.md the figures.
+
+With --again no run is made: each run's best program is measured beside the seed on the holdout windows, all in one
+process, into OUT/again.json. A run's own speed-ups are against the seed's ratio as it was measured once on the machine;
+these are against its ratio in the same minutes.
 """
 
 import argparse
@@ -16,6 +20,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +29,7 @@ import yaml
 from control_report import write_report
 
 from eplb_evolve import machine
+from eplb_evolve.evaluation.measured import DEEPSEEK_FORM_SHA256
 from eplb_evolve.paths import CONFIG_NAME, project_root
 from eplb_evolve.results.ledger import Ledger
 
@@ -51,13 +57,16 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=["embedded", "random-edits"])
     parser.add_argument("--llm", nargs="*", default=[], metavar="NAME=CONFIG", help="an LLM's configuration")
     parser.add_argument("--out", type=Path, default=project_root() / "results" / "control")
+    parser.add_argument("--again", action="store_true", help="measure the best programs beside the seed, no more runs")
     parser.add_argument("--scratch", type=Path, default=project_root() / "results" / "runs" / "control")
     arguments = parser.parse_args()
     configs = dict.fromkeys(arguments.models, project_root() / CONFIG_NAME)
     configs |= {name: Path(path) for name, _, path in (item.partition("=") for item in arguments.llm)}
     runs = arguments.out / "runs"
     runs.mkdir(parents=True, exist_ok=True)
-    for seed in arguments.seeds:
+    if arguments.again:
+        (arguments.out / "again.json").write_text(json.dumps(measured_again(runs), indent=0) + "\n")
+    for seed in () if arguments.again else arguments.seeds:
         for model, config in configs.items():
             kept = runs / f"{model}-{seed}.json"
             if not kept.exists():
@@ -109,6 +118,28 @@ def make_run(plan: Plan, scratch: Path) -> dict[str, object]:
             for entry in entries
         ],
         "best": best_program(folder),
+    }
+
+
+def measured_again(runs: Path) -> dict[str, object]:
+    """The seed and the best program of each run that found one, on the holdout windows."""
+    with tempfile.TemporaryDirectory() as folder:
+        programs = [project_root() / "seeds" / "deepseek.py"]
+        for file in sorted(runs.glob("*.json")):
+            best = json.loads(file.read_text())["best"]
+            if best and best["sha256"] != DEEPSEEK_FORM_SHA256:
+                programs.append(Path(folder) / f"{file.stem}.py")
+                programs[-1].write_text(best["source"])
+        command = [Path(sys.executable).with_name("eplb"), "evaluate", *programs, "--split", "holdout", "--json"]
+        answer = subprocess.run(command, cwd=project_root(), stdout=subprocess.PIPE, check=True, text=True)
+    seed, *others = json.loads(answer.stdout)
+    kept = ("time_ms", "ratio_to_reference", "ratio_low", "ratio_high", "first_call_ms", "balancedness")
+    kept += ("balancedness_reference",)
+    return {
+        "machine": machine.describe(),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "seed": {name: seed[name] for name in kept},
+        "programs": {Path(each["program"]).stem: {name: each[name] for name in kept} for each in others},
     }
 
 

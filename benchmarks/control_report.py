@@ -53,7 +53,9 @@ def write_report(folder: Path) -> None:
     old = readme.read_text() if readme.exists() else f"# The control\n\n{begin}\n{end}\n"
     before, _, rest = old.partition(begin)
     _, _, after = rest.partition(end)
-    readme.write_text(f"{before}{begin}\n\n{tables(curves)}\n{end}{after}")
+    again = folder / "again.json"
+    figures = tables(curves) + (measured_again(json.loads(again.read_text())) if again.exists() else "")
+    readme.write_text(f"{before}{begin}\n\n{figures}\n{end}{after}")
 
 
 def tables(curves: Sequence[Curve]) -> str:
@@ -67,6 +69,26 @@ def tables(curves: Sequence[Curve]) -> str:
         ends = ", ".join(f"{run[-1]:.1f}" for run in curve.best)
         parts.append(f"| {curve.model} | {len(curve.runs)} | {medians} | {ends} |")
     parts += ["", "Medians over the runs; a run that ended early counts with its last best.", "", *budget(curves)]
+    return "\n".join(parts) + "\n"
+
+
+def measured_again(again: dict[str, Any]) -> str:
+    """The best programs beside the seed on the holdout windows, as Markdown."""
+    seed, programs = again["seed"], again["programs"]
+    times = {name: seed["ratio_to_reference"] / each["ratio_to_reference"] for name, each in programs.items()}
+    parts = [
+        "",
+        f"The best of each run on the holdout windows, beside the seed ({seed['time_ms']:.0f} ms), in one process:",
+        "",
+        "| run | ms | x reference | 95 % interval | times the seed's speed | balance, next | the greedy's | first ms |",
+        "|---" + "|---:" * 7 + "|",
+    ]
+    for name, each in programs.items():
+        interval = f"{each['ratio_low']:.3f} to {each['ratio_high']:.3f}"
+        balance = f"{each['balancedness']:.4f} | {each['balancedness_reference']:.4f} | {each['first_call_ms']:,.0f}"
+        ratio = f"{each['time_ms']:.2f} | {each['ratio_to_reference']:.3f} | {interval}"
+        parts.append(f"| {name} | {ratio} | {times[name]:.1f} | {balance} |")
+    parts += ["", f"Median {statistics.median(times.values()):.1f}. {again['machine']}; {again['date']}."]
     return "\n".join(parts) + "\n"
 
 

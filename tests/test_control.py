@@ -56,3 +56,13 @@ def test_the_report_keeps_what_people_wrote_around_its_figures(report, tmp_path)
     assert text.endswith("What it shows.\n")
     assert "| random-edits | 2 | 2 | 100 % | 100 % | 50 % | none made |" in text
     assert "<svg" in (tmp_path / "control.svg").read_text()
+
+
+def test_measurements_beside_the_seed_are_shown_when_there_are_some(report, tmp_path):
+    write_run(tmp_path, "embedded", 1, evaluation(40.0, program="b"))
+    figures = {"time_ms": 2.0, "ratio_to_reference": 0.5, "ratio_low": 0.4, "ratio_high": 0.6, "first_call_ms": 7000.0}
+    figures |= {"balancedness": 0.75, "balancedness_reference": 0.75}
+    again = {"machine": "a machine", "date": "2026-11-24", "seed": figures | {"ratio_to_reference": 50.0}}
+    (tmp_path / "again.json").write_text(json.dumps(again | {"programs": {"embedded-1": figures}}))
+    report.write_report(tmp_path)
+    assert "| embedded-1 | 2.00 | 0.500 | 0.400 to 0.600 | 100.0 |" in (tmp_path / "README.md").read_text()
