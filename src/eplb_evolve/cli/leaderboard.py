@@ -12,14 +12,17 @@ from eplb_evolve.cli import options
 from eplb_evolve.cli.evaluate import evaluate_with_speedup
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.bench import Bench, open_bench
-from eplb_evolve.evaluation.measured import measured, seed_ratio, with_speedup
+from eplb_evolve.evaluation.measured import known, measured, seed_ratio, with_speedup
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import cache_dir, project_root
-from eplb_evolve.results.board import Row, Table, evolved_rows, tables
+from eplb_evolve.results.board import Row, Table, declared_provenance, evolved_rows, tables
 from eplb_evolve.results.ledger import FILE_NAME, Entry, Ledger, now
 from eplb_evolve.results.records import read_records
 from eplb_evolve.results.show import legend, to_markdown, to_terminal
+
+PUBLISHED = "deepseek"
+"""The stem of the published form among the seeds: it is on every board."""
 
 CONFIRMED = 3
 """How many of a run's best programs are measured on the holdout windows."""
@@ -32,6 +35,9 @@ def leaderboard(
     workload: options.WorkloadNames = None,
     split: options.SplitName = "holdout",
     limit: Annotated[int, typer.Option("--limit", help="Ranked programs to show.")] = 10,
+    seeds: Annotated[
+        bool, typer.Option("--seeds", help="Measure every balancer in seeds/ that this machine has not measured yet.")
+    ] = False,
     write: Annotated[
         bool, typer.Option("--write", help="Write results/LEADERBOARD.md from the records, and stop.")
     ] = False,
@@ -40,8 +46,8 @@ def leaderboard(
 ) -> None:
     """Show a run's programs beside the seeds and the reference.
 
-    The run's best programs are measured on the holdout windows first, if they were not yet; seeds and the reference
-    are measured once per machine.
+    The run's best programs are measured on the holdout windows first, if they were not yet; the published form and the
+    reference once per machine. Other balancers in seeds/ are shown where this machine has measured them.
     """
     root = project_root()
     if write:
@@ -57,7 +63,7 @@ def leaderboard(
     rows: list[Row] = []
     with closing(open_bench(tasks[0].settings)) as bench:
         for task in tasks:
-            rows += _standing_rows(root, task, bench)
+            rows += _standing_rows(root, task, bench, seeds)
             if task.split == "holdout":
                 _confirm(ledger, task, bench)
     rows += evolved_rows(ledger.entries())
@@ -74,13 +80,17 @@ def _newest(root: Path) -> Path:
     return runs[-1] if runs else root / "results" / "runs" / "none"
 
 
-def _standing_rows(root: Path, task: Task, bench: Bench) -> list[Row]:
+def _standing_rows(root: Path, task: Task, bench: Bench, every_seed: bool) -> list[Row]:
     """The seeds and the reference, from the cache where this machine has measured them before."""
     seed = seed_ratio(root / "seeds" / "deepseek.py", task, bench, cache_dir())
     rows = []
     for file in sorted((root / "seeds").glob("*.py")):
-        evaluation = with_speedup(measured(file, task, bench, cache_dir()), seed)
-        rows.append(Row(file.stem, "seed", evaluation))
+        found = known(file, task, bench, cache_dir())
+        if found is None and (every_seed or file.stem == PUBLISHED):
+            options.say(f"measuring {file.stem} ...")
+            found = measured(file, task, bench, cache_dir())
+        if found is not None:
+            rows.append(Row(file.stem, declared_provenance(file), with_speedup(found, seed)))
     evaluation = with_speedup(measured(Path(reference.__file__), task, bench, cache_dir()), seed)
     return [*rows, Row(reference.NAME, "reference", evaluation)]
 

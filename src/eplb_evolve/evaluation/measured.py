@@ -20,13 +20,21 @@ CLOCK = "timekeeper-1"
 """Name of the way of timing; measurements of another are taken again."""
 
 
+def known(program: Path, task: Task, bench: Bench, cache: Path) -> Evaluation | None:
+    """The evaluation of `program` if the same text was measured on this machine and task before."""
+    with contextlib.suppress(OSError, ValueError, TypeError):  # a missing or broken entry is measured anew
+        return Evaluation.from_dict(json.loads(_file(program, task, bench, cache).read_text()))
+    return None
+
+
 def measured(program: Path, task: Task, bench: Bench, cache: Path) -> Evaluation:
     """The evaluation of `program`, from the cache if the same text was measured on this machine and task before."""
-    file = cache / f"measured-{_key(program, task, bench)}.json"
-    with contextlib.suppress(OSError, ValueError, TypeError):  # a missing or broken entry is measured anew
-        return Evaluation.from_dict(json.loads(file.read_text()))
+    found = known(program, task, bench, cache)
+    if found is not None:
+        return found
+    file = _file(program, task, bench, cache)
     evaluation = evaluate(program, task, bench)
-    if evaluation.feasible:
+    if evaluation.valid:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(f".{os.getpid()}.tmp")
         temporary.write_text(json.dumps(evaluation.as_dict(), indent=1))
@@ -34,7 +42,7 @@ def measured(program: Path, task: Task, bench: Bench, cache: Path) -> Evaluation
     return evaluation
 
 
-def _key(program: Path, task: Task, bench: Bench) -> str:
+def _file(program: Path, task: Task, bench: Bench, cache: Path) -> Path:
     parts = (
         hashlib.sha256(read_program(program)).hexdigest(),
         bench.machine,
@@ -48,7 +56,8 @@ def _key(program: Path, task: Task, bench: Bench) -> str:
         repr(task.settings),
         repr([other.name for other in task.checks]),
     )
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
+    joined = "\n".join(parts)
+    return cache / f"measured-{hashlib.sha256(joined.encode()).hexdigest()[:20]}.json"
 
 
 def seed_ratio(deepseek_form: Path, task: Task, bench: Bench, cache: Path) -> float | None:

@@ -1,9 +1,11 @@
 """The leaderboard's rows and their order. The one place that decides what ranks above what."""
 
 import dataclasses
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, cast
 
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.results.ledger import Entry
@@ -65,6 +67,12 @@ def _ranked(rows: list[Row]) -> list[Row]:
     feasible.sort(key=lambda row: -row.evaluation.combined_score)
     others.sort(key=lambda row: -row.evaluation.combined_score)
     return [dataclasses.replace(row, rank=rank) for rank, row in enumerate(feasible, 1)] + others
+
+
+def declared_provenance(program: Path) -> Provenance:
+    """What the line `Provenance:` of a program's docstring says; `seed` without one."""
+    found = re.search(r"^Provenance: (seed|baseline|reference)$", program.read_text(encoding="utf-8"), re.MULTILINE)
+    return cast(Provenance, found[1]) if found is not None else "seed"
 
 
 def evolved_rows(entries: Iterable[Entry]) -> list[Row]:

@@ -1,0 +1,107 @@
+"""DeepSeek's greedy, its nodes and GPUs renumbered so that most experts stay where they are.
+
+Source: the assignment problem on overlaps, as servers use it to move less; this form of it is ours.
+Idea: which GPU of a node gets which set of replicas makes no difference to balance. The numbering with the largest
+overlap with the placement in force is found by scipy's linear_sum_assignment: first of nodes, then of the GPUs of
+each node.
+Complexity: the greedy's and O(L (G / N)^3 N).
+Exact: yes.
+Provenance: reference
+"""
+
+# EVOLVE-BLOCK-START
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+
+
+def balanced_packing(weight, num_packs):
+    """weight [rows, n] -> pack of each item and its rank in the pack, both [rows, n]."""
+    rows, items = weight.shape
+    room = items // num_packs
+    if room == 1:
+        return np.tile(np.arange(items), (rows, 1)), np.zeros((rows, items), np.int64)
+    pack_index, rank_in_pack = np.empty((rows, items), np.int64), np.empty((rows, items), np.int64)
+    load, filled, row = np.zeros((rows, num_packs)), np.zeros((rows, num_packs), np.int64), np.arange(rows)
+    for item in np.argsort(-weight, axis=1, kind="stable").T:
+        pack = load.argmin(1)
+        pack_index[row, item], rank_in_pack[row, item] = pack, filled[row, pack]
+        filled[row, pack] += 1
+        load[row, pack] += np.where(filled[row, pack] == room, np.inf, weight[row, item])
+    return pack_index, rank_in_pack
+
+
+def replicate_experts(weight, num_phy):
+    """weight [rows, n] -> mid-level expert of each slot, [rows, num_phy], and counts [rows, n]."""
+    rows, experts = weight.shape
+    row = np.arange(rows)
+    phy2mid = np.tile(np.arange(num_phy), (rows, 1))
+    count = np.ones((rows, experts), np.int64)
+    for slot in range(experts, num_phy):
+        hottest = (weight / count).argmax(1)
+        phy2mid[:, slot] = hottest
+        count[row, hottest] += 1
+    return phy2mid, count
+
+
+def greedy(weight, num_replicas, num_groups, num_nodes, num_gpus):
+    """The greedy's phy2log [L, num_replicas] and logcnt [L, E]; weight [L, E]."""
+    layers, experts = weight.shape
+    size, mids, slots = experts // num_groups, experts // num_nodes, num_replicas // num_nodes
+    node, place = balanced_packing(weight.reshape(layers, num_groups, size).sum(-1), num_nodes)
+    first = (node * (num_groups // num_nodes) + place) * size
+    log2mid = (first[:, :, None] + np.arange(size)).reshape(layers, experts)
+    mid2log = log2mid.argsort(1)
+    load_mid = np.take_along_axis(weight, mid2log, 1).reshape(-1, mids)
+    phy2mid, count = replicate_experts(load_mid, slots)
+    gpu, place = balanced_packing(np.take_along_axis(load_mid / count, phy2mid, 1), num_gpus // num_nodes)
+
+    row = np.arange(layers * num_nodes)[:, None]
+    layer, slot = row // num_nodes, row % num_nodes * slots + gpu * (num_replicas // num_gpus) + place
+    expert = mid2log[layer, row % num_nodes * mids + phy2mid]
+    logcnt = np.take_along_axis(count.reshape(layers, experts), log2mid, 1)
+    phy2log = np.empty((layers, num_replicas), np.int64)
+    phy2log[layer, slot] = expert
+    return phy2log, logcnt
+
+
+def inverse(phy2log, logcnt):
+    """log2phy [L, E, max(logcnt)] of phy2log [L, R]."""
+    layer = np.arange(len(phy2log))[:, None]
+    order = phy2log.argsort(1, kind="stable")  # the replicas of an expert stand together
+    expert = np.take_along_axis(phy2log, order, 1)
+    rank = np.arange(phy2log.shape[1]) - np.take_along_axis(logcnt.cumsum(1) - logcnt, expert, 1)
+    log2phy = np.full((*logcnt.shape, logcnt.max()), -1)
+    log2phy[layer, expert, rank] = order
+    return log2phy
+
+
+def relabelled(phy2log, old, parts):
+    """Each row's parts of equal length in the order that keeps most experts where they are; both [rows, R]."""
+    rows, replicas = phy2log.shape
+    new, before = phy2log.reshape(rows, parts, -1), old.reshape(rows, parts, -1)
+    experts = int(max(phy2log.max(), old.max())) + 1
+    held = np.zeros((rows, parts, experts), bool)
+    held[np.arange(rows)[:, None, None], np.arange(parts)[:, None], before] = True
+    result = np.empty_like(new)
+    for row in range(rows):
+        kept = held[row][:, new[row]].sum(-1)  # [old part, new part]
+        where, which = linear_sum_assignment(kept, maximize=True)
+        result[row, where] = new[row, which]
+    return result.reshape(rows, replicas)
+
+
+def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, old_phy2log):
+    """weight [L, E], old_phy2log [L, R] -> phy2log [L, R], log2phy [L, E, X] with X = max(logcnt), logcnt [L, E]."""
+    if num_groups % num_nodes:
+        num_groups, num_nodes = 1, 1
+    load, old = weight.detach().float().cpu().numpy(), old_phy2log.detach().cpu().numpy()
+    phy2log, logcnt = greedy(load, num_replicas, num_groups, num_nodes, num_gpus)
+    phy2log = relabelled(phy2log, old, num_nodes)
+    per_node = num_replicas // num_nodes
+    phy2log = relabelled(phy2log.reshape(-1, per_node), old.reshape(-1, per_node), num_gpus // num_nodes)
+    phy2log = phy2log.reshape(old.shape)
+    return torch.from_numpy(phy2log), torch.from_numpy(inverse(phy2log, logcnt)), torch.from_numpy(logcnt)
+
+
+# EVOLVE-BLOCK-END

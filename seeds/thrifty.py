@@ -1,0 +1,138 @@
+"""DeepSeek's greedy with its GPUs renumbered, but a layer only changes when that gains more than it costs.
+
+Source: servers that rebalance below a threshold only (SGLang's eplb_min_rebalancing_utilization_threshold, ATOM's min
+balancedness); the rule per layer is ours.
+Idea: what a layer gains is how much lighter its heaviest GPU becomes, in mean loads of a GPU; what it costs is PRICE
+for all of its replicas, and in proportion for those that move.
+Complexity: as greedy_relabel.
+Exact: no; a layer that is balanced enough stays.
+Provenance: reference
+"""
+
+# EVOLVE-BLOCK-START
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+
+PRICE = 0.15
+
+
+def balanced_packing(weight, num_packs):
+    """weight [rows, n] -> pack of each item and its rank in the pack, both [rows, n]."""
+    rows, items = weight.shape
+    room = items // num_packs
+    if room == 1:
+        return np.tile(np.arange(items), (rows, 1)), np.zeros((rows, items), np.int64)
+    pack_index, rank_in_pack = np.empty((rows, items), np.int64), np.empty((rows, items), np.int64)
+    load, filled, row = np.zeros((rows, num_packs)), np.zeros((rows, num_packs), np.int64), np.arange(rows)
+    for item in np.argsort(-weight, axis=1, kind="stable").T:
+        pack = load.argmin(1)
+        pack_index[row, item], rank_in_pack[row, item] = pack, filled[row, pack]
+        filled[row, pack] += 1
+        load[row, pack] += np.where(filled[row, pack] == room, np.inf, weight[row, item])
+    return pack_index, rank_in_pack
+
+
+def replicate_experts(weight, num_phy):
+    """weight [rows, n] -> mid-level expert of each slot, [rows, num_phy], and counts [rows, n]."""
+    rows, experts = weight.shape
+    row = np.arange(rows)
+    phy2mid = np.tile(np.arange(num_phy), (rows, 1))
+    count = np.ones((rows, experts), np.int64)
+    for slot in range(experts, num_phy):
+        hottest = (weight / count).argmax(1)
+        phy2mid[:, slot] = hottest
+        count[row, hottest] += 1
+    return phy2mid, count
+
+
+def greedy(weight, num_replicas, num_groups, num_nodes, num_gpus):
+    """The greedy's phy2log [L, num_replicas] and logcnt [L, E]; weight [L, E]."""
+    layers, experts = weight.shape
+    size, mids, slots = experts // num_groups, experts // num_nodes, num_replicas // num_nodes
+    node, place = balanced_packing(weight.reshape(layers, num_groups, size).sum(-1), num_nodes)
+    first = (node * (num_groups // num_nodes) + place) * size
+    log2mid = (first[:, :, None] + np.arange(size)).reshape(layers, experts)
+    mid2log = log2mid.argsort(1)
+    load_mid = np.take_along_axis(weight, mid2log, 1).reshape(-1, mids)
+    phy2mid, count = replicate_experts(load_mid, slots)
+    gpu, place = balanced_packing(np.take_along_axis(load_mid / count, phy2mid, 1), num_gpus // num_nodes)
+
+    row = np.arange(layers * num_nodes)[:, None]
+    layer, slot = row // num_nodes, row % num_nodes * slots + gpu * (num_replicas // num_gpus) + place
+    expert = mid2log[layer, row % num_nodes * mids + phy2mid]
+    logcnt = np.take_along_axis(count.reshape(layers, experts), log2mid, 1)
+    phy2log = np.empty((layers, num_replicas), np.int64)
+    phy2log[layer, slot] = expert
+    return phy2log, logcnt
+
+
+def inverse(phy2log, logcnt):
+    """log2phy [L, E, max(logcnt)] of phy2log [L, R]."""
+    layer = np.arange(len(phy2log))[:, None]
+    order = phy2log.argsort(1, kind="stable")  # the replicas of an expert stand together
+    expert = np.take_along_axis(phy2log, order, 1)
+    rank = np.arange(phy2log.shape[1]) - np.take_along_axis(logcnt.cumsum(1) - logcnt, expert, 1)
+    log2phy = np.full((*logcnt.shape, logcnt.max()), -1)
+    log2phy[layer, expert, rank] = order
+    return log2phy
+
+
+def relabelled(phy2log, old, parts):
+    """Each row's parts of equal length in the order that keeps most experts where they are; both [rows, R]."""
+    rows, replicas = phy2log.shape
+    new, before = phy2log.reshape(rows, parts, -1), old.reshape(rows, parts, -1)
+    experts = int(max(phy2log.max(), old.max())) + 1
+    held = np.zeros((rows, parts, experts), bool)
+    held[np.arange(rows)[:, None, None], np.arange(parts)[:, None], before] = True
+    result = np.empty_like(new)
+    for row in range(rows):
+        kept = held[row][:, new[row]].sum(-1)  # [old part, new part]
+        where, which = linear_sum_assignment(kept, maximize=True)
+        result[row, where] = new[row, which]
+    return result.reshape(rows, replicas)
+
+
+def peaks(load, phy2log, gpus):
+    """Load of each layer's heaviest GPU, in mean loads of a GPU; replicas share their expert's load [L, E]."""
+    layers, experts = load.shape
+    count = np.stack([np.bincount(row, minlength=experts) for row in phy2log])
+    share = np.take_along_axis(load / np.maximum(count, 1), phy2log, 1)
+    per_gpu = share.reshape(layers, gpus, -1).sum(-1)
+    return per_gpu.max(1) / np.maximum(per_gpu.mean(1), 1e-30)
+
+
+def is_valid(old, experts, groups, nodes):
+    """Which layers of a placement hold every expert, and every group on one node, as many on each."""
+    layers, replicas = old.shape
+    node, group = np.arange(replicas) // (replicas // nodes), old // (experts // groups)
+    where = np.zeros((layers, groups, nodes), bool)
+    where[np.arange(layers)[:, None], group, node] = True
+    whole = np.array([len(np.unique(row)) == experts for row in old])
+    return whole & (where.sum(2) == 1).all(1) & (where.sum(1) == groups // nodes).all(1)
+
+
+def moved(phy2log, old, gpus):
+    """Share of each layer's replicas whose expert was not on that GPU before."""
+    new, before = phy2log.reshape(len(old), gpus, -1), old.reshape(len(old), gpus, -1)
+    return 1 - (new[..., None] == before[:, :, None]).any(-1).mean((1, 2))
+
+
+def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, old_phy2log):
+    """weight [L, E], old_phy2log [L, R] -> phy2log [L, R], log2phy [L, E, X] with X = max(logcnt), logcnt [L, E]."""
+    if num_groups % num_nodes:
+        num_groups, num_nodes = 1, 1
+    load, old = weight.detach().float().cpu().numpy(), old_phy2log.detach().cpu().numpy()
+    phy2log, logcnt = greedy(load, num_replicas, num_groups, num_nodes, num_gpus)
+    phy2log = relabelled(phy2log, old, num_nodes)
+    per_node = num_replicas // num_nodes
+    phy2log = relabelled(phy2log.reshape(-1, per_node), old.reshape(-1, per_node), num_gpus // num_nodes)
+    phy2log = phy2log.reshape(old.shape)
+    gain = peaks(load, old, num_gpus) - peaks(load, phy2log, num_gpus)
+    stays = is_valid(old, load.shape[1], num_groups, num_nodes) & (gain < PRICE * moved(phy2log, old, num_gpus))
+    phy2log[stays] = old[stays]
+    logcnt = np.stack([np.bincount(row, minlength=load.shape[1]) for row in phy2log])
+    return torch.from_numpy(phy2log), torch.from_numpy(inverse(phy2log, logcnt)), torch.from_numpy(logcnt)
+
+
+# EVOLVE-BLOCK-END

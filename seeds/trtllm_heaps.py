@@ -1,0 +1,70 @@
+"""TensorRT-LLM's balancer: priority queues for replicas and for GPUs.
+
+Source: doReplication and doPlacement in cpp/tensorrt_llm/runtime/moeLoadBalancer/moeLoadBalancer.cpp
+(https://github.com/NVIDIA/TensorRT-LLM), Apache-2.0; written anew in Python from their description.
+Idea: a heap gives the expert with the highest load per replica, and another the lightest GPU that has room.
+TensorRT-LLM knows no groups; where they must stay together, the same heap packs them into nodes first.
+Complexity: O(L R log R), in plain Python.
+Exact: loads of counts yes; of equal loads per replica the expert with the highest number gets the next replica.
+Provenance: baseline
+"""
+
+# EVOLVE-BLOCK-START
+import heapq
+
+import torch
+
+
+def packed(load, packs):
+    """The items of each pack, as lists; the heaviest item left to the lightest pack with room."""
+    room = len(load) // packs
+    heap = [(0.0, pack) for pack in range(packs)]
+    items = [[] for _ in range(packs)]
+    for item in sorted(range(len(load)), key=lambda item: -load[item]):
+        held, pack = heapq.heappop(heap)
+        items[pack].append(item)
+        if len(items[pack]) < room:
+            heapq.heappush(heap, (held + load[item], pack))
+    return items
+
+
+def replicated(load, slots):
+    """The number of replicas of each expert."""
+    count = [1] * len(load)
+    heap = [(-value, -expert) for expert, value in enumerate(load)]
+    heapq.heapify(heap)
+    for _ in range(slots - len(load)):
+        expert = -heap[0][1]
+        count[expert] += 1
+        heapq.heapreplace(heap, (-load[expert] / count[expert], -expert))
+    return count
+
+
+def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
+    """weight [L, E] -> phy2log [L, num_replicas], log2phy [L, E, X] with X = max(logcnt), logcnt [L, E]."""
+    if num_groups % num_nodes:
+        num_groups, num_nodes = 1, 1
+    layers, experts = weight.shape
+    size, slots = experts // num_groups, num_replicas // num_nodes
+    phy2log = []
+    for load in weight.tolist():
+        row = []
+        groups = [sum(load[group * size : (group + 1) * size]) for group in range(num_groups)]
+        for node in packed(groups, num_nodes):
+            members = [group * size + member for group in node for member in range(size)]
+            count = replicated([load[expert] for expert in members], slots)
+            copies = [expert for expert, times in zip(members, count, strict=True) for _ in range(times)]
+            shares = [load[expert] / times for expert, times in zip(members, count, strict=True) for _ in range(times)]
+            row += [copies[item] for gpu in packed(shares, num_gpus // num_nodes) for item in gpu]
+        phy2log.append(row)
+    where = [[[] for _ in range(experts)] for _ in range(layers)]
+    for layer, row in enumerate(phy2log):
+        for slot, expert in enumerate(row):
+            where[layer][expert].append(slot)
+    width = max(len(slots) for layer in where for slots in layer)
+    log2phy = [[slots + [-1] * (width - len(slots)) for slots in layer] for layer in where]
+    logcnt = [[len(slots) for slots in layer] for layer in where]
+    return torch.tensor(phy2log), torch.tensor(log2phy), torch.tensor(logcnt)
+
+
+# EVOLVE-BLOCK-END

@@ -1,0 +1,71 @@
+"""vLLM's default policy: DeepSeek's greedy in numpy, packing layer by layer.
+
+Source: DefaultEplbPolicy in vllm/distributed/eplb/policy/default.py (https://github.com/vllm-project/vllm),
+Apache-2.0; written anew from its description.
+Idea: one numpy argmin for each replica; a GPU without room gets an infinite load.
+Complexity: O(L R) calls of numpy, each over the GPUs of a node.
+Exact: yes; shares in float64, as numpy divides by integers. vLLM itself returns phy2log alone.
+Provenance: baseline
+"""
+
+# EVOLVE-BLOCK-START
+import numpy as np
+import torch
+
+
+def balanced_packing(weight, num_packs):
+    """weight [rows, n] -> pack of each item and its rank in the pack, both [rows, n]."""
+    rows, items = weight.shape
+    room = items // num_packs
+    if room == 1:
+        return np.tile(np.arange(items), (rows, 1)), np.zeros((rows, items), np.int64)
+    pack_index, rank_in_pack = np.empty((rows, items), np.int64), np.empty((rows, items), np.int64)
+    for row, order in enumerate(np.argsort(-weight, axis=1, kind="stable")):
+        load, filled = np.zeros(num_packs), np.zeros(num_packs, np.int64)
+        for item in order:
+            pack = int(load.argmin())
+            pack_index[row, item], rank_in_pack[row, item] = pack, filled[pack]
+            filled[pack] += 1
+            load[pack] = np.inf if filled[pack] == room else load[pack] + weight[row, item]
+    return pack_index, rank_in_pack
+
+
+def replicate_experts(weight, num_phy):
+    """weight [rows, n] -> mid-level expert and rank of each slot, [rows, num_phy], and counts [rows, n]."""
+    rows, experts = weight.shape
+    row = np.arange(rows)
+    phy2mid, rank = np.tile(np.arange(num_phy), (rows, 1)), np.zeros((rows, num_phy), np.int64)
+    count = np.ones((rows, experts), np.int64)
+    for slot in range(experts, num_phy):
+        hottest = (weight / count).argmax(1)
+        phy2mid[:, slot], rank[:, slot] = hottest, count[row, hottest]
+        count[row, hottest] += 1
+    return phy2mid, rank, count
+
+
+def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
+    """weight [L, E] -> phy2log [L, num_replicas], log2phy [L, E, X] with X = max(logcnt), logcnt [L, E]."""
+    weight = weight.detach().float().cpu().numpy()
+    if num_groups % num_nodes:
+        num_groups, num_nodes = 1, 1
+    layers, experts = weight.shape
+    size, mids, slots = experts // num_groups, experts // num_nodes, num_replicas // num_nodes
+    node, place = balanced_packing(weight.reshape(layers, num_groups, size).sum(-1), num_nodes)
+    first = (node * (num_groups // num_nodes) + place) * size
+    log2mid = (first[:, :, None] + np.arange(size)).reshape(layers, experts)
+    mid2log = log2mid.argsort(1)
+    load_mid = np.take_along_axis(weight, mid2log, 1).reshape(-1, mids)
+    phy2mid, rank, count = replicate_experts(load_mid, slots)
+    gpu, place = balanced_packing(np.take_along_axis(load_mid / count, phy2mid, 1), num_gpus // num_nodes)
+
+    row = np.arange(layers * num_nodes)[:, None]
+    layer, slot = row // num_nodes, row % num_nodes * slots + gpu * (num_replicas // num_gpus) + place
+    expert = mid2log[layer, row % num_nodes * mids + phy2mid]
+    logcnt = np.take_along_axis(count.reshape(layers, experts), log2mid, 1)
+    phy2log = np.empty((layers, num_replicas), np.int64)
+    log2phy = np.full((layers, experts, logcnt.max()), -1)
+    phy2log[layer, slot], log2phy[layer, expert, rank] = expert, slot
+    return torch.from_numpy(phy2log), torch.from_numpy(log2phy), torch.from_numpy(logcnt)
+
+
+# EVOLVE-BLOCK-END

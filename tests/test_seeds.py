@@ -1,0 +1,154 @@
+"""Every balancer in seeds/ keeps the contract, and the exact ones balance as the published form does."""
+
+import importlib.util
+import inspect
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from eplb_evolve.placement import Topology, gpu_loads, initial_phy2log, transfers, verify
+
+SEEDS = sorted(file for file in (Path(__file__).parents[1] / "seeds").glob("*.py") if not file.is_symlink())
+TOPOLOGIES = {
+    "hierarchical": (12, Topology(16, 4, 2, 8)),
+    "three groups, global": (12, Topology(16, 3, 2, 4)),
+    "one group a node": (24, Topology(32, 4, 4, 8)),
+    "no spare slot": (12, Topology(12, 4, 2, 6)),
+    "one GPU": (12, Topology(20, 1, 1, 1)),
+    "one slot a GPU": (12, Topology(16, 4, 2, 16)),
+    "many spares": (8, Topology(48, 1, 1, 4)),
+    "long rows, many GPUs": (160, Topology(240, 1, 1, 40)),
+    "uneven lanes": (60, Topology(72, 4, 2, 12)),
+}
+NAMES = sorted(TOPOLOGIES)
+
+
+def loaded(file):
+    """The seed as a module."""
+    spec = importlib.util.spec_from_file_location(f"seed_{file.stem}", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module", params=SEEDS, ids=lambda file: file.stem)
+def seed(request):
+    """One of the seeds: its module, and what its header says."""
+    module = loaded(request.param)
+    module.fields = dict(re.findall(r"^(\w+): (.*)$", module.__doc__ or "", re.M))
+    return module
+
+
+@pytest.fixture(scope="module")
+def published():
+    """The published form."""
+    return loaded(Path(__file__).parents[1] / "initial_program.py")
+
+
+def loads(kind, layers, experts):
+    """Loads [layers, experts] of one kind."""
+    rng = np.random.default_rng(5)
+    heavy = rng.lognormal(3, 1, (layers, experts)).round()
+    match kind:
+        case "heavy tail":
+            array = heavy
+        case "ties":
+            array = rng.integers(1, 4, (layers, experts)).astype(float)
+        case "equal":
+            array = np.full((layers, experts), 7.0)
+        case "zeros":
+            array = np.where(rng.random((layers, experts)) < 0.6, 0.0, heavy)
+            array[0] = 0.0
+    return torch.from_numpy(array).float()
+
+
+KINDS = ["heavy tail", "ties", "equal", "zeros"]
+
+
+def planned(module, weight, topology, old=None):
+    """The verified placement of a seed."""
+    arguments = [weight.clone(), *topology.as_arguments()]
+    if len(inspect.signature(module.rebalance_experts).parameters) == 6:
+        if old is None:
+            old = initial_phy2log(*weight.shape, topology.replicas)
+        arguments.append(torch.from_numpy(old.copy()))
+    result = module.rebalance_experts(*arguments)
+    assert all(type(part) is torch.Tensor and part.dtype == torch.int64 for part in result)
+    return verify(*(part.numpy() for part in result), tuple(weight.shape), topology)
+
+
+def test_the_header_says_where_it_comes_from(seed):
+    for name in ("Source", "Idea", "Complexity", "Exact", "Provenance"):
+        assert name in seed.fields or f"{name}:" in seed.__doc__, f"{name} is missing"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_placements_are_valid(seed, name, kind):
+    experts, topology = TOPOLOGIES[name]
+    planned(seed, loads(kind, 5, experts), topology)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.float64, torch.float16, torch.bfloat16])
+def test_any_dtype_of_loads_will_do(seed, dtype):
+    experts, topology = TOPOLOGIES["hierarchical"]
+    planned(seed, loads("ties", 3, experts).to(dtype), topology)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_exact_forms_balance_as_the_published_one(seed, published, name, kind):
+    if not seed.fields["Exact"].startswith("yes"):
+        pytest.skip("not exact, as its header says")
+    experts, topology = TOPOLOGIES[name]
+    weight = loads(kind, 9, experts)
+    ours, theirs = planned(seed, weight, topology), planned(published, weight, topology)
+    assert (np.sort(ours.logcnt * (weight.numpy() > 0)) == np.sort(theirs.logcnt * (weight.numpy() > 0))).all()
+    load = weight.double().numpy()
+    mine, other = (np.sort(gpu_loads(load, each, topology.gpus), axis=1) for each in (ours, theirs))
+    np.testing.assert_allclose(mine, other, rtol=1e-6)
+
+
+def test_layers_do_not_depend_on_each_other(seed):
+    experts, topology = TOPOLOGIES["hierarchical"]
+    weight = loads("heavy tail", 6, experts)
+    order = [4, 0, 5, 2]
+    whole, part = planned(seed, weight, topology), planned(seed, weight[order], topology)
+    if not seed.fields["Exact"].startswith("no; it balances by chance"):
+        assert (whole.phy2log[order] == part.phy2log).all()
+
+
+def test_twice_the_load_changes_nothing(seed):
+    experts, topology = TOPOLOGIES["hierarchical"]
+    weight = loads("heavy tail", 4, experts)
+    assert (planned(seed, weight, topology).phy2log == planned(seed, weight * 2, topology).phy2log).all()
+
+
+def test_the_loads_given_are_left_alone(seed):
+    experts, topology = TOPOLOGIES["hierarchical"]
+    weight = loads("heavy tail", 4, experts)
+    before = weight.clone()
+    arguments = [weight, *topology.as_arguments()]
+    if len(inspect.signature(seed.rebalance_experts).parameters) == 6:
+        arguments.append(torch.from_numpy(initial_phy2log(4, experts, topology.replicas)))
+    seed.rebalance_experts(*arguments)
+    assert torch.equal(weight, before)
+
+
+def test_movement_aware_forms_move_less_than_the_greedy(seed, published):
+    if len(inspect.signature(seed.rebalance_experts).parameters) < 6:
+        pytest.skip("does not look at the placement in force")
+    topology = Topology(72, 4, 2, 8)
+    weight = loads("heavy tail", 8, 64)
+    rng = np.random.default_rng(0)
+    later = weight * torch.from_numpy(rng.lognormal(0, 0.2, weight.shape)).float()
+    old = planned(seed, weight, topology).phy2log
+    greedy_old, greedy_new = planned(published, weight, topology), planned(published, later, topology)
+    new = planned(seed, later, topology, old).phy2log
+    allowed = transfers(greedy_old.phy2log, greedy_new.phy2log, 8, 64)
+    moved = transfers(old, new, 8, 64)
+    assert moved <= allowed
+    assert planned(seed, weight, topology, old).phy2log.shape == old.shape
