@@ -27,7 +27,7 @@ class _Place:
 
     block: Block
     index: int
-    loop: ast.For
+    """Where the loop stands."""
     expr: ast.expr
     parent: ast.AST
     arrays: set[str]
@@ -60,26 +60,34 @@ OPERATORS = (Operator("incremental_expression", "T0", 1.5, _incremental_expressi
 
 
 def _places(function: ast.FunctionDef, view: ExpressionKinds) -> Iterator[_Place]:
-    aliases = Aliases(function, view)
+    candidates = list(_candidates(function, view))
+    if not candidates:
+        return
+    aliases, steady = Aliases(function, view), steady_names(function, view)
     alike = shaped_the_same(function, aliases)
-    steady = steady_names(function, view)
+    for block, index, loop, expr, parent in candidates:
+        arrays, changing = _operands(expr, view), changed_names([loop], view)
+        changed = {name for name in arrays if aliases.of(name) & changing}
+        if len(changed) != 1 or free_loads(expr) & bound_names(loop):
+            continue
+        (name,) = changed
+        fits = all(other == name or frozenset((name, other)) in alike for other in arrays)
+        if fits and name in steady and is_own(function, name, aliases, view):
+            changes = _changes(loop, name, view, aliases)
+            if changes:
+                yield _Place(block, index, expr, parent, arrays, changes)
+
+
+def _candidates(
+    function: ast.FunctionDef, view: ExpressionKinds
+) -> Iterator[tuple[Block, int, ast.For, ast.expr, ast.AST]]:
+    """Expressions of whole arrays in loops, each with the loop's place and with what it is a part of."""
     for block, index, loop in loops(function):
-        changing = changed_names([loop], view)
         for part in walk(loop):
             read = read_once(part) if isinstance(part, ast.stmt) and part is not loop else None
             for expr, parent in certain_parts(read, part) if read is not None else ():
-                arrays = _operands(expr, view)
-                if not arrays or not is_consumed(expr, parent, view):
-                    continue
-                changed = {name for name in arrays if aliases.of(name) & changing}
-                if len(changed) != 1 or free_loads(expr) & bound_names(loop):
-                    continue
-                (name,) = changed
-                fits = all(other == name or frozenset((name, other)) in alike for other in arrays)
-                if fits and name in steady and is_own(function, name, aliases, view):
-                    changes = _changes(loop, name, view, aliases)
-                    if changes:
-                        yield _Place(block, index, loop, expr, parent, arrays, changes)
+                if _operands(expr, view) and is_consumed(expr, parent, view):
+                    yield block, index, loop, expr, parent
 
 
 def _operands(expr: ast.expr, view: ExpressionKinds) -> set[str]:

@@ -2,6 +2,8 @@
 
 import ast
 import random
+from collections.abc import Callable
+from functools import cache
 
 from ..analysis.aliasing import Aliases
 from ..analysis.effects import changed_names
@@ -13,16 +15,23 @@ from ..program import Program
 from ..templates import expression
 from .base import Operator
 
+_AliasesOf = Callable[[ast.FunctionDef], Aliases]
+
 
 def _parallel_loop(program: Program, rng: random.Random) -> bool:
     """An outermost loop of a compiled helper whose passes touch nothing in common runs on several cores."""
     kinds = kinds_of(program)
+
+    @cache
+    def aliases(function: ast.FunctionDef) -> Aliases:
+        return Aliases(function, kinds.expressions(function))
+
     places = [
         (helper, stmt)
         for helper in program.helpers()
         if _decorator(helper) is not None
         for stmt in helper.body
-        if isinstance(stmt, ast.For) and _is_independent(program, kinds, helper, stmt)
+        if isinstance(stmt, ast.For) and _is_independent(program, kinds, aliases, helper, stmt)
     ]
     if not places:
         return False
@@ -47,14 +56,15 @@ def _decorator(helper: ast.FunctionDef) -> ast.Call | None:
     return None
 
 
-def _is_independent(program: Program, kinds: Kinds, helper: ast.FunctionDef, loop: ast.For) -> bool:
+def _is_independent(
+    program: Program, kinds: Kinds, aliases: _AliasesOf, helper: ast.FunctionDef, loop: ast.For
+) -> bool:
     view = kinds.expressions(helper)
-    aliases = Aliases(helper, view)
-    changed = {each for name in changed_names(loop.body, view) for each in aliases.of(name)}
+    changed = {each for name in changed_names(loop.body, view) for each in aliases(helper).of(name)}
     match loop:
         case ast.For(target=ast.Name(id=variable), orelse=[]) if _counts_up_from_zero(loop.iter):
             return rows_independent(helper, loop.body, variable, changed, view) and _are_apart(
-                program, kinds, helper, changed
+                program, aliases, helper, changed
             )
     return False
 
@@ -69,20 +79,18 @@ def _counts_up_from_zero(expr: ast.expr) -> bool:
     return False
 
 
-def _are_apart(program: Program, kinds: Kinds, helper: ast.FunctionDef, changed: set[str]) -> bool:
+def _are_apart(program: Program, aliases: _AliasesOf, helper: ast.FunctionDef, changed: set[str]) -> bool:
     """Whether the program never passes the helper the same memory as a changed array and as another one."""
     names = [argument.arg for argument in parameters(helper)]
     callers = [each for each in [*program.functions(), *program.helpers()] if helper.name in mentioned(each)]
     for caller in callers:
-        aliases = Aliases(caller, kinds.expressions(caller))
+        shared = aliases(caller)
         for part in walk(caller):
             match part:
                 case ast.Call(func=ast.Name(id=callee)) if callee == helper.name:
                     if part.keywords or len(part.args) != len(names):
                         return False
-                    reached = [
-                        {each for name in aliases.carried(arg) for each in aliases.of(name)} for arg in part.args
-                    ]
+                    reached = [{each for name in shared.carried(arg) for each in shared.of(name)} for arg in part.args]
                     for first, name in enumerate(names):
                         others = (reached[second] for second in range(len(names)) if second != first)
                         if name in changed and any(reached[first] & other for other in others):
