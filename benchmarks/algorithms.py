@@ -1,0 +1,227 @@
+"""Every balancer in seeds/, side by side in a hot loop: time, balance, transfers; and how time grows with the shape.
+
+    python benchmarks/algorithms.py [--threads 1 2] [--rounds 12] [--seconds 20] [--only NAME...] [--out FOLDER]
+
+For each number of threads one process loads all of them and calls them in random order on the same window, window after
+window in trace order, so that they share the machine's good and bad moments; figures are medians. A hot loop is kind to
+small programs: their code and data stay in the caches, which `eplb evaluate` and a server do not grant them. Programs
+that take the placement in force get their own last one; transfers are those from the program's own last plan.
+
+Recorded workloads are judged on the window that was planned on and on the next. The other shapes have synthetic load:
+log-normal shares that drift by 10 % from window to window. A program stops after --seconds of its own time on a case,
+once it has made three calls. OUT/algorithms.json has every figure; algorithms_report.py writes the table and the plot.
+"""
+
+import argparse
+import importlib.util
+import inspect
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+from algorithms_report import write_report
+
+from eplb_evolve import machine, reference
+from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.paths import project_root
+from eplb_evolve.placement import Floats, Ints, Topology, balancedness, gpu_loads, initial_phy2log, transfers, verify
+from eplb_evolve.workload import catalog
+
+LEAST_CALLS = 3
+DRIFT = 0.1
+SHAPES = {
+    "61x256 to 320 on 160": (61, Topology(320, 1, 1, 160), 256),
+    "48x128 to 160 on 8": (48, Topology(160, 1, 1, 8), 128),
+    "96x1024 to 1280 on 256": (96, Topology(1280, 1, 1, 256), 1024),
+    "60x384 to 480 on 240": (60, Topology(480, 1, 1, 240), 384),
+}
+GROWTH = {
+    "layers": [(layers, Topology(288, 1, 1, 32), 256) for layers in (16, 32, 64, 128)],
+    "experts": [(32, Topology(experts + 32, 1, 1, 32), experts) for experts in (64, 128, 256, 512)],
+    "replicas": [(32, Topology(256 + spare, 1, 1, 32), 256) for spare in (32, 64, 128, 256)],
+    "GPUs": [(32, Topology(512, 1, 1, gpus), 448) for gpus in (8, 16, 32, 64, 128)],
+}
+"""Shapes that differ in one number (and in what it drags along)."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is planned: windows in order, [windows, layers, experts], and where to."""
+
+    name: str
+    topology: Topology
+    windows: Floats
+    pairs: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One program on one case. Milliseconds of each call after the first; means over the calls of the rest."""
+
+    program: str
+    case: str
+    threads: int
+    ms: list[float]
+    first_ms: float
+    same: float
+    next: float
+    transfers: float
+    failure: str = ""
+
+
+def main() -> None:
+    """Measure in a process for each number of threads, then write the report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--only", nargs="*", default=None, help="stems of files in seeds/")
+    parser.add_argument("--out", type=Path, default=project_root() / "results" / "benchmarks")
+    parser.add_argument("--measure", type=Path, default=None, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure is not None:
+        results = list(measure(arguments.threads[0], arguments.rounds, arguments.seconds, arguments.only))
+        arguments.measure.write_text(json.dumps([asdict(result) for result in results]))
+        return
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    results = []
+    for threads in arguments.threads:
+        part = arguments.out / f"algorithms-{threads}.part"
+        command = [sys.executable, __file__, "--measure", str(part), "--threads", str(threads)]
+        command += ["--rounds", str(arguments.rounds), "--seconds", str(arguments.seconds)]
+        command += ["--only", *arguments.only] if arguments.only else []
+        limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        subprocess.run(command, check=True, env=os.environ | limits)
+        results += json.loads(part.read_text())
+        part.unlink()
+    document = {"machine": machine.describe(), "date": time.strftime("%Y-%m-%d", time.gmtime()), "results": results}
+    (arguments.out / "algorithms.json").write_text(json.dumps(document, indent=0) + "\n")
+    write_report(arguments.out)
+
+
+def measure(threads: int, rounds: int, seconds: float, only: list[str] | None) -> Iterator[Result]:
+    """All programs on all cases; with more than one thread without the cases of growth."""
+    torch.set_num_threads(threads)
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    files = [file for file in sorted((project_root() / "seeds").glob("*.py")) if only is None or file.stem in only]
+    programs = {file.stem: loaded(file) for file in files}
+    programs[reference.NAME] = reference
+    for case in cases(growth=threads == 1):
+        print(f"{threads} threads, {case.name} ...", file=sys.stderr, flush=True)
+        yield from interleaved(programs, case, threads, rounds, seconds)
+
+
+def loaded(file: Path) -> ModuleType:
+    """The program as a module."""
+    spec = importlib.util.spec_from_file_location(f"seed_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def cases(growth: bool) -> Iterator[Case]:
+    """Recorded workloads on their holdout windows, then synthetic shapes."""
+    folder = project_root() / "workloads"
+    for name in catalog.names(folder):
+        workload = catalog.load(name, folder)
+        yield Case(name, workload.topology, workload.windows, workload.pairs("holdout"))
+    for name, (layers, topology, experts) in SHAPES.items():
+        yield synthetic(name, layers, topology, experts)
+    for axis, shapes in GROWTH.items() if growth else ():
+        for layers, topology, experts in shapes:
+            size = {"layers": layers, "experts": experts, "replicas": topology.replicas, "GPUs": topology.gpus}[axis]
+            yield synthetic(f"{axis} {size}", layers, topology, experts)
+
+
+def synthetic(name: str, layers: int, topology: Topology, experts: int) -> Case:
+    """Log-normal loads that drift."""
+    rng = np.random.default_rng(1)
+    logs = rng.normal(0, 1, (layers, experts))
+    windows = []
+    for _ in range(8):
+        logs = np.sqrt(1 - DRIFT**2) * logs + DRIFT * rng.normal(0, 1, logs.shape)
+        share = np.exp(logs)
+        windows.append((share / share.sum(1, keepdims=True) * 3e5).round())
+    return Case(name, topology, np.stack(windows), tuple((i, i + 1) for i in range(7)))
+
+
+class Runner:
+    """One program on one case."""
+
+    def __init__(self, program: ModuleType, case: Case) -> None:
+        self.case = case
+        self.function = program.rebalance_experts
+        self.takes_old = len(inspect.signature(self.function).parameters) == 6
+        layers, experts = case.windows.shape[1:]
+        self.old: Ints = initial_phy2log(layers, experts, case.topology.replicas)
+        self.first_ms, self.ms = 0.0, []  # type: tuple[float, list[float]]
+        self.figures: list[tuple[float, float, float]] = []
+        self.failure = ""
+
+    def call(self, number: int) -> None:
+        """One call, timed, and its judgement; the first call is timed apart."""
+        now, following = self.case.pairs[number % len(self.case.pairs)]
+        arguments = [torch.from_numpy(self.case.windows[now].astype(np.float32)), *self.case.topology.as_arguments()]
+        if self.takes_old:
+            arguments.append(torch.from_numpy(self.old.copy()))
+        started = time.perf_counter()
+        result = self.function(*arguments)
+        took = 1e3 * (time.perf_counter() - started)
+        placement = verify(*(part.numpy() for part in result), self.case.windows.shape[1:], self.case.topology)
+        if number == 0:
+            self.first_ms = took
+        else:
+            self.ms.append(took)
+            gpus, experts = self.case.topology.gpus, self.case.windows.shape[2]
+            same, later = (
+                balancedness(gpu_loads(self.case.windows[window], placement, gpus)) for window in (now, following)
+            )
+            self.figures.append((same, later, transfers(self.old, placement.phy2log, gpus, experts)))
+        self.old = placement.phy2log
+
+    def is_spent(self, seconds: float) -> bool:
+        """Whether it had its time, or failed."""
+        return bool(self.failure) or (len(self.ms) >= LEAST_CALLS and sum(self.ms) > 1e3 * seconds)
+
+
+def interleaved(
+    programs: dict[str, ModuleType], case: Case, threads: int, rounds: int, seconds: float
+) -> Iterator[Result]:
+    """Rounds of one call of each program, in random order."""
+    rng = np.random.default_rng(0)
+    runners = {name: Runner(program, case) for name, program in programs.items()}
+    for number in range(rounds + 1):
+        for name in rng.permutation(sorted(runners)):
+            runner = runners[name]
+            if not runner.is_spent(seconds):
+                try:
+                    runner.call(number)
+                except (CandidateFailure, RuntimeError, ValueError, IndexError) as error:
+                    runner.failure = f"{type(error).__name__}: {error}"
+    for name, runner in runners.items():
+        same, later, moved = np.mean(runner.figures, axis=0) if runner.figures else (0.0, 0.0, 0.0)
+        yield Result(
+            name,
+            case.name,
+            threads,
+            runner.ms,
+            runner.first_ms,
+            float(same),
+            float(later),
+            float(moved),
+            runner.failure,
+        )
+
+
+if __name__ == "__main__":
+    main()
