@@ -164,7 +164,8 @@ class Runner:
         self.takes_old = len(inspect.signature(self.function).parameters) == 6
         layers, experts = case.windows.shape[1:]
         self.old: Ints = initial_phy2log(layers, experts, case.topology.replicas)
-        self.first_ms, self.ms = 0.0, []  # type: tuple[float, list[float]]
+        self.first_ms = 0.0
+        self.ms: list[float] = []
         self.figures: list[tuple[float, float, float]] = []
         self.failure = ""
 

@@ -6,7 +6,7 @@ Idea: the sorted replicas are dealt to the GPUs forwards, backwards, forwards ..
 are packed greedily, in a loop. SGLang keeps a history of steps and looks one replica ahead in it; of one window, as
 here, that is the greedy.
 Complexity: O(R) operations of torch on L x E numbers, and a loop over L x groups.
-Exact: counts yes, loads no: the snake loses up to 6 % of balance on the window that it sees.
+Exact: counts yes, loads no: the snake does not look at the load of a GPU.
 Provenance: baseline
 """
 

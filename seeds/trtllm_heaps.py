@@ -5,7 +5,7 @@ Source: doReplication and doPlacement in cpp/tensorrt_llm/runtime/moeLoadBalance
 Idea: a heap gives the expert with the highest load per replica, and another the lightest GPU that has room.
 TensorRT-LLM knows no groups; where they must stay together, the same heap packs them into nodes first.
 Complexity: O(L R log R), in plain Python.
-Exact: loads of counts yes; of equal loads per replica the expert with the highest number gets the next replica.
+Exact: but for ties: of equal loads per replica the expert with the highest number gets the next replica.
 Provenance: baseline
 """
 
