@@ -201,3 +201,18 @@ def test_outside_a_checkout_the_package_uses_its_own(eplb, tmp_path, monkeypatch
     elsewhere.mkdir()
     monkeypatch.chdir("/")
     assert eplb("workloads", "list")[0] == 0
+
+
+def test_the_board_measures_the_other_seeds_on_request_only(eplb, project):
+    (project / "seeds").unlink()
+    (project / "seeds").mkdir()
+    (project / "seeds" / "deepseek.py").symlink_to(ROOT / "initial_program.py")
+    never = (ROOT / "seeds" / "never.py").read_text()
+    (project / "seeds" / "never.py").write_text(f"{never}\n# {project}: no other test has measured this text\n")
+    arguments = ("leaderboard", "--json")
+    _, before, _ = eplb(*arguments)
+    code, after, _ = eplb(*arguments, "--seeds")
+    assert code == 0
+    assert "never" not in {row["name"] for row in json.loads(before)}
+    (row,) = [row for row in json.loads(after) if row["name"] == "never"]
+    assert (row["provenance"], row["rank"], row["feasible"]) == ("baseline", None, False)

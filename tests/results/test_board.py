@@ -11,7 +11,7 @@ from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.score import combined_score
 from eplb_evolve.results import show
-from eplb_evolve.results.board import Row, evolved_rows, tables
+from eplb_evolve.results.board import Row, declared_provenance, evolved_rows, tables
 from eplb_evolve.results.ledger import Entry
 from eplb_evolve.results.metrics import BY_NAME, METRICS
 from eplb_evolve.results.records import Record, read_records, versions
@@ -109,3 +109,18 @@ def test_a_broken_record_is_named(tmp_path):
     (tmp_path / "odd" / "record.json").write_text(json.dumps({"name": "odd"}))
     with pytest.raises(UsageError, match=r"odd/record\.json is not a record"):
         read_records(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("docstring", "provenance"),
+    [
+        ("A seed.\n\nProvenance: baseline\n", "baseline"),
+        ("A seed.\n\nProvenance: reference\n", "reference"),
+        ("Provenance: evolved\n", "seed"),
+        ("No line of that name.", "seed"),
+    ],
+)
+def test_a_programs_header_says_where_it_comes_from(tmp_path, docstring, provenance):
+    program = tmp_path / "program.py"
+    program.write_text(f'"""{docstring}"""\n')
+    assert declared_provenance(program) == provenance
