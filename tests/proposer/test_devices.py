@@ -3,6 +3,7 @@
 import ast
 import random
 
+from eplb_evolve.proposer.analysis.tree import located
 from eplb_evolve.proposer.operators.devices import OPERATORS
 from eplb_evolve.proposer.program import Program
 
@@ -13,7 +14,7 @@ def moved(line):
     program = Program.parse(f"import torch\n\n\ndef f(a: torch.Tensor, n: int):\n    {line}\n    return b\n")
     if not MOVE.apply(program, random.Random(0)):
         return None
-    return ast.unparse(program.tree.body[1].body[0])
+    return ast.unparse(located(program.tree.body[1].body[0]))
 
 
 def test_a_move_is_dropped():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from proposer.programs import ALL, run
 
+from eplb_evolve.proposer.analysis.tree import located
 from eplb_evolve.proposer.operators.improvement import _OBJECTIVES, _VISITS, OPERATORS
 from eplb_evolve.proposer.program import Program
 
@@ -210,7 +211,7 @@ def solve(seed: int):
 def test_an_array_that_a_compiled_helper_fills_is_improved_inside_of_it():
     program = improved(COMPILED, 0)
     search, fill = program.helpers()
-    assert f"{search.name}(np.asarray(team), np.asarray(hours))" in ast.unparse(fill)
+    assert f"{search.name}(np.asarray(team), np.asarray(hours))" in ast.unparse(located(fill))
     team, plain = run(program.render("T1", ["local_improvement"]), 0), run(COMPILED, 0)
     assert (team != plain).any()
     assert (team.sort().values == plain.sort().values).all()

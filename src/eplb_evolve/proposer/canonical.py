@@ -46,6 +46,9 @@ def _is_text(stmt: ast.AST) -> bool:
     return isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Constant)
 
 
+_SILENT = frozenset({"ctx", "annotation", "returns", "type_comment", "kind"})
+
+
 class _Writer:
     """Writes a function as text, its private names numbered in the order in which they appear."""
 
@@ -72,26 +75,40 @@ class _Writer:
             return self._helpers.get(name, name)
         return self._numbers.setdefault(name, f"v{len(self._numbers)}")
 
-    def _write(self, value: object) -> None:
+    def _write(self, node: ast.AST) -> None:
         parts = self._parts
-        if isinstance(value, ast.Name):
-            parts.append(self._name(value.id))
-        elif isinstance(value, ast.AST):
-            parts.append(f"({type(value).__name__}")
-            for field in value._fields:
-                if field in ("ctx", "annotation", "returns", "type_comment", "kind"):
-                    continue
-                inner = getattr(value, field, None)
-                if field == "body" and isinstance(value, ast.FunctionDef) and len(value.body) > 1:
-                    inner = value.body[1:] if _is_text(value.body[0]) else value.body
-                if field in ("name", "arg") and isinstance(inner, str):
-                    inner = ast.Name(inner)
-                self._write(inner)
-            parts.append(")")
-        elif isinstance(value, list):
-            parts.append("[")
-            for item in value:
+        kind = node.__class__
+        if kind is ast.Name:
+            parts.append(self._name(node.id))  # type: ignore[attr-defined]
+            return
+        if kind is ast.Constant:
+            parts.append(repr(node.value))  # type: ignore[attr-defined]
+            return
+        parts.append("(" + kind.__name__)
+        values = node.__dict__
+        for field in kind._fields:
+            if field in _SILENT:
+                continue
+            value = values.get(field)
+            if value is None:
+                parts.append("-")
+            elif isinstance(value, ast.AST):
+                self._write(value)
+            elif value.__class__ is list:
+                if field == "body" and len(value) > 1 and kind is ast.FunctionDef and _is_text(value[0]):
+                    value = value[1:]
+                self._write_all(value)
+            elif field in ("name", "arg"):
+                parts.append(self._name(value))
+            else:
+                parts.append(repr(value))
+        parts.append(")")
+
+    def _write_all(self, items: list[object]) -> None:
+        self._parts.append("[")
+        for item in items:
+            if isinstance(item, ast.AST):
                 self._write(item)
-            parts.append("]")
-        else:
-            parts.append(repr(value))
+            else:
+                self._parts.append(repr(item))
+        self._parts.append("]")

@@ -66,8 +66,13 @@ class Layout:
             if origin and changed is not None and isinstance(stmt, ast.FunctionDef) and stmt.name not in changed:
                 lines += [*origin.leading, *origin.lines]
             else:
-                lines += self._stmt(stmt, 0)
+                lines += self._checked(stmt)
         return "\n".join(lines + self._epilogue)
+
+    def _checked(self, stmt: ast.stmt) -> list[str]:
+        """Lines of a top-level statement; a layout that we failed to keep must not change the meaning."""
+        lines = self._stmt(stmt, 0)
+        return lines if _says(lines, stmt) else ast.unparse(located(stmt)).split("\n")
 
     def _remember(self, stmt: ast.stmt, occupied: set[int]) -> None:
         first, last = _first_line(stmt), (stmt.end_lineno or stmt.lineno) - 1
@@ -149,6 +154,14 @@ class Layout:
         if orelse:
             lines += [" " * indent + "else:", *self._body(orelse, indent + INDENT)]
         return lines
+
+
+def _says(lines: list[str], stmt: ast.stmt) -> bool:
+    try:
+        parsed = ast.parse("\n".join(lines)).body
+    except SyntaxError:
+        return False
+    return len(parsed) == 1 and meaning(parsed[0]) == meaning(stmt)
 
 
 def forget_layout(tree: ast.AST) -> None:

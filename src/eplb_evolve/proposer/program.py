@@ -4,11 +4,11 @@ import ast
 import copy
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from .analysis.scope import identifiers, mentioned
-from .analysis.tree import located, meaning, walk
+from .analysis.tree import meaning, walk, without_places
 from .header import RESTART, Header, without_header
 from .layout import Layout
 
@@ -65,7 +65,9 @@ class Program:
             outside = frozenset(identifiers(ast.parse(head)) | identifiers(ast.parse(tail)))
         except (SyntaxError, ValueError) as error:
             raise UnreadableProgram(f"the program does not parse: {error}") from None
-        return cls(head, tail, tree, Layout(region, tree), outside, _roots(tree), header.steps if header else ())
+        layout = Layout(region, tree)  # the last that asks for places
+        steps = header.steps if header else ()
+        return cls(head, tail, without_places(tree), layout, outside, _roots(tree), steps)
 
     def render(
         self, tier: str, operators: Sequence[str], origin: str = "", changed: Collection[str] | None = None
@@ -74,21 +76,9 @@ class Program:
 
         `origin` is its parent's hash, if known; `changed` are the functions that are not as they were read, if known.
         """
-        text = self.layout.render(self.tree, changed)
-        if not self._is_text_of(text, changed):
-            text = ast.unparse(located(self.tree)) + "\n"  # a layout that we failed to keep must not change the meaning
         step = "+".join(name for name in operators if name != RESTART)
         header = Header(tier, tuple(operators), (*self.steps, step), origin)
-        return self.head + header.text() + text + self.tail
-
-    def _is_text_of(self, text: str, changed: Collection[str] | None) -> bool:
-        """Whether the text means this tree; functions that did not change are printed as they were."""
-        parsed = ast.parse(text).body
-        return len(parsed) == len(self.tree.body) and all(
-            meaning(ours) == meaning(theirs)
-            for ours, theirs in zip(self.tree.body, parsed, strict=True)
-            if changed is None or not isinstance(ours, ast.FunctionDef) or ours.name in changed
-        )
+        return self.head + header.text() + self.layout.render(self.tree, changed) + self.tail
 
     def texts(self) -> dict[str, str]:
         """What stands in each top-level function, by its name."""
@@ -137,12 +127,14 @@ class Program:
                 return
         self.tree.body.append(helper)
 
-    def prune(self) -> None:
+    def prune(self, known: Mapping[str, Set[str]] | None = None) -> None:
         """Remove functions that nothing calls any more, and generated imports that only they needed.
 
-        What nothing called in the program as it was read is what callers outside ask for, and stays.
+        What nothing called in the program as it was read is what callers outside ask for, and stays. `known` are the
+        names in functions that need not be looked at again.
         """
-        mentions = {id(stmt): mentioned(stmt) for stmt in self.tree.body}
+        known = known or {}
+        mentions = {id(stmt): _known_names(stmt, known) or mentioned(stmt) for stmt in self.tree.body}
         while True:
             used = {name for stmt in self.tree.body for name in mentions[id(stmt)] - _own_name(stmt)} | self.outside
             dead = [
@@ -185,6 +177,10 @@ class Program:
         return aliases
 
 
+def _known_names(stmt: ast.stmt, known: Mapping[str, Set[str]]) -> Set[str]:
+    return known.get(stmt.name, frozenset()) if isinstance(stmt, ast.FunctionDef) else frozenset()
+
+
 def _own_name(stmt: ast.stmt) -> set[str]:
     return {stmt.name} if isinstance(stmt, ast.FunctionDef) else set()
 
@@ -199,8 +195,7 @@ def helper_name(helper: ast.FunctionDef) -> str:
     """The name that a helper's content gives it."""
     bare = copy.copy(helper)
     bare.name = HELPER_PREFIX
-    text = ast.unparse(located(bare))
-    return HELPER_PREFIX + hashlib.sha256(text.encode()).hexdigest()[:8]
+    return HELPER_PREFIX + hashlib.sha256(meaning(bare).encode()).hexdigest()[:8]
 
 
 def _split(source: str) -> tuple[str, str, str]:

@@ -5,6 +5,7 @@ import builtins
 import functools
 import pickle
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from .analysis.inference import kinds_of
 from .analysis.liveness import exposed_reads
@@ -23,7 +24,8 @@ class Study:
         program = Program.parse(source)
         kinds_of(program)
         self._texts = program.texts()
-        self._mentions = {stmt.name: mentioned(stmt) for stmt in program.tree.body if isinstance(stmt, ast.FunctionDef)}
+        self.mentions = {stmt.name: mentioned(stmt) for stmt in program.tree.body if isinstance(stmt, ast.FunctionDef)}
+        """Names in each top-level function."""
         self.meanings = meanings(program.tree)
         """Of each top-level statement."""
         self.fingerprint = joined(self.meanings)
@@ -31,14 +33,14 @@ class Study:
         """Names that the program reads and does not bind."""
         self.unbound = _unbound(program.tree.body)
         """Variables that a function may read before it binds them."""
-        self._frame = program.head, program.tail, program.outside
-        # reading a pickle is five times as fast as a deep copy, and brings the kinds along
-        self._frozen = pickle.dumps(program, pickle.HIGHEST_PROTOCOL)
+        self._program = program
+        # reading a pickle is five times as fast as a deep copy; the kinds refer to the tree
+        self._frozen = pickle.dumps((program.tree, program.memory["kinds"]), pickle.HIGHEST_PROTOCOL)
 
     def program(self) -> Program:
         """A copy to be changed."""
-        copied: Program = pickle.loads(self._frozen)
-        return copied
+        tree, kinds = pickle.loads(self._frozen)
+        return replace(self._program, tree=tree, memory={"kinds": kinds, "texts": self._texts})
 
     def unchanged(self, child: Program) -> set[str]:
         """Functions of a changed copy that are as they were, and so is all that they mention."""
@@ -46,16 +48,15 @@ class Study:
         same = {name for name, text in texts.items() if self._texts.get(name) == text}
         while True:
             other = set(texts) - same
-            gone = {name for name in same if self._mentions[name] & other}
+            gone = {name for name in same if self.mentions[name] & other}
             if not gone:
                 return same
             same -= gone
 
     def program_for(self, around: "Study") -> Program:
         """A copy of this program's region between the head and tail of another one."""
-        copied = self.program()
-        copied.head, copied.tail, copied.outside = around._frame
-        return copied
+        frame = around._program
+        return replace(self.program(), head=frame.head, tail=frame.tail, outside=frame.outside)
 
 
 @functools.lru_cache(maxsize=_KEPT)

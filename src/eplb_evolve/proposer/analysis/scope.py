@@ -3,12 +3,14 @@
 import ast
 from collections.abc import Iterable, Iterator
 
-from .tree import children, walk
+from .tree import add_children, walk
 
 Block = list[ast.stmt]
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SCOPES = frozenset({*_COMPREHENSIONS, ast.Lambda, ast.FunctionDef})
+_NAMING = _SCOPES | {ast.ClassDef, ast.Import, ast.ImportFrom}
+"""What binds names in a way of its own, or none."""
 _LIST_MUTATORS = frozenset(
     {"append", "extend", "insert", "pop", "remove", "clear", "reverse", "fill", "update", "add", "setdefault"}
 )
@@ -22,14 +24,15 @@ def identifiers(tree: ast.AST) -> set[str]:
     """Every name that occurs in the code in any role."""
     names: set[str] = set()
     for part in walk(tree):
-        if isinstance(part, ast.Name):
-            names.add(part.id)
-        elif isinstance(part, ast.FunctionDef | ast.ClassDef):
-            names.add(part.name)
-        elif isinstance(part, ast.arg):
-            names.add(part.arg)
-        elif isinstance(part, ast.alias):
-            names.add((part.asname or part.name).split(".")[0])
+        kind = part.__class__
+        if kind is ast.Name:
+            names.add(part.id)  # type: ignore[attr-defined]
+        elif kind is ast.FunctionDef or kind is ast.ClassDef:
+            names.add(part.name)  # type: ignore[attr-defined]
+        elif kind is ast.arg:
+            names.add(part.arg)  # type: ignore[attr-defined]
+        elif kind is ast.alias:
+            names.add((part.asname or part.name).split(".")[0])  # type: ignore[attr-defined]
     return names
 
 
@@ -156,9 +159,9 @@ def _add_loads(tree: ast.AST, bound: frozenset[str], found: set[str]) -> None:
         elif kind in _SCOPES:
             _add_loads_of_scope(part, bound, found)
         else:
-            if isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name) and part.target.id not in bound:
-                found.add(part.target.id)
-            pending += children(part)
+            if kind is ast.AugAssign and isinstance(part.target, ast.Name):  # type: ignore[attr-defined]
+                found |= {part.target.id} - bound  # type: ignore[attr-defined]
+            add_children(part, pending)
 
 
 def _add_loads_of_scope(tree: ast.AST, bound: frozenset[str], found: set[str]) -> None:
@@ -194,9 +197,9 @@ def _add_stores(parts: Iterable[ast.AST], found: set[str]) -> None:
         if kind is ast.Name:
             if part.ctx.__class__ is not ast.Load:  # type: ignore[attr-defined]
                 found.add(part.id)  # type: ignore[attr-defined]
+        elif kind not in _NAMING:
+            add_children(part, pending)
         elif isinstance(part, ast.FunctionDef | ast.ClassDef):
             found.add(part.name)
         elif isinstance(part, ast.Import | ast.ImportFrom):
             found |= {(alias.asname or alias.name).split(".")[0] for alias in part.names}
-        elif kind not in _SCOPES:
-            pending += children(part)

@@ -28,6 +28,8 @@ class Outliner:
     kinds: Kinds
     names: NameSource
     sort_form: SortForm = "library"
+    writes: bool = True
+    """Whether helpers are written, or it is only looked at whether they can be."""
     helpers: list[ast.FunctionDef] = field(default_factory=list)
     _callees: dict[str, str] = field(default_factory=dict)
     _outputs: dict[str, Outputs] = field(default_factory=dict)
@@ -62,6 +64,8 @@ class Outliner:
             self.program.add_helper(helper, function)
 
     def _helper(self, inputs: list[str], body: list[ast.stmt]) -> str:
+        if not self.writes:
+            return f"{HELPER_PREFIX}{len(self._outputs)}"
         text = ast.unparse(located(ast.Module(body or [ast.Pass()], [])))
         header = f"@numba.njit(error_model='numpy')\ndef {HELPER_PREFIX}({', '.join(inputs)}):\n"
         function = ast.parse(header + textwrap.indent(text, "    ")).body[0]

@@ -55,18 +55,22 @@ def _copied(stmt: ast.stmt) -> ast.stmt:
 
 def _needed(program: Program, donor: Program) -> list[ast.stmt]:
     """The donor's top-level statements that bind what the program now reads and does not bind."""
+    bound = {name for stmt in program.tree.body for name in _top_level(stmt)} | program.outside
+    missing = {name for stmt in program.tree.body for name in free_loads(stmt)} - bound
+    rest = {id(stmt): (stmt, _top_level(stmt)) for stmt in donor.tree.body}
     needed: list[ast.stmt] = []
     while True:
-        bound = {name for stmt in [*program.tree.body, *needed] for name in _top_level(stmt)} | program.outside
-        missing = {name for stmt in [*program.tree.body, *needed] for name in free_loads(stmt)} - bound
-        more = [stmt for stmt in donor.tree.body if stmt not in needed and set(_top_level(stmt)) & missing]
+        more = [stmt for stmt, names in rest.values() if names & missing]
         if not more:
             return needed
+        for stmt in more:
+            bound |= rest.pop(id(stmt))[1]
+        missing = {name for stmt in more for name in free_loads(stmt)} - bound
         needed += more
 
 
-def _top_level(stmt: ast.stmt) -> list[str]:
-    return sorted(bound_names(stmt))
+def _top_level(stmt: ast.stmt) -> set[str]:
+    return {stmt.name} if isinstance(stmt, ast.FunctionDef) else bound_names(stmt)
 
 
 def _insert(program: Program, stmt: ast.stmt) -> None:

@@ -104,14 +104,14 @@ class _Jit:
         stmt = run.block[run.start]
         if id(stmt) not in self._compilable:
             try:
-                self._outliner().replacement(run.function, run.block, run.start, run.stop, run.outer)
+                self._outliner(writes=False).replacement(run.function, run.block, run.start, run.stop, run.outer)
                 self._compilable[id(stmt)] = run.start > 0 or not isinstance(stmt, ast.Expr)
             except Unsupported:
                 self._compilable[id(stmt)] = False
         return self._compilable[id(stmt)]
 
-    def _outliner(self) -> Outliner:
-        return Outliner(self._program, self._kinds, NameSource(self._taken), self._sort_form)
+    def _outliner(self, writes: bool = True) -> Outliner:
+        return Outliner(self._program, self._kinds, NameSource(self._taken), self._sort_form, writes)
 
 
 def _outline_loop(program: Program, rng: random.Random) -> bool:
