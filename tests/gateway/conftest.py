@@ -1,6 +1,5 @@
 """A gateway in a thread, and the client that OpenEvolve uses."""
 
-import socket
 import threading
 import time
 
@@ -10,7 +9,7 @@ import support
 
 from eplb_evolve.gateway import lifecycle
 from eplb_evolve.gateway.app import Gateway
-from eplb_evolve.gateway.server import server
+from eplb_evolve.gateway.server import listen, server
 from eplb_evolve.gateway.settings import ForwardedModel, GatewaySettings, Service
 from eplb_evolve.gateway.upstream import Backoff, Upstream
 
@@ -37,7 +36,7 @@ def serve():
     def start(service):
         settings = service.gateway
         upstreams = {name: Upstream(model, settings, QUICK) for name, model in settings.models.items()}
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = listen(0)
         running = server(Gateway(service, upstreams))
         thread = threading.Thread(target=running.run, args=([listener],), daemon=True)
         thread.start()

@@ -19,6 +19,7 @@ from proposer.test_prompt import ask
 
 from eplb_evolve.errors import EnvironmentProblem
 from eplb_evolve.gateway import lifecycle
+from eplb_evolve.gateway.server import listen
 from eplb_evolve.gateway.settings import NAME, GatewaySettings, Service
 from eplb_evolve.proposer.embedded import EmbeddedModel
 
@@ -178,3 +179,11 @@ def test_a_port_of_another_process_is_reported(tmp_path, served, free_port):
 
 def test_other_machines_are_left_alone(tmp_path):
     assert lifecycle.ensure_running("https://api.example.com/v1", 1, tmp_path / "log") is None
+
+
+def test_a_reply_is_sent_at_once():
+    """Its headers and its body are two writes; by default the kernel holds the second back for 40 ms."""
+    with listen(0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -114,8 +114,9 @@ class EmbeddedModel:
     def _proposal(self, prompt: Prompt, requested_seed: object) -> Proposal:
         """Draw until one passes the dry run."""
         self.count += 1
+        began = time.perf_counter()
         parent = study(prompt.program).fingerprint
-        proposing = trying = 0.0
+        proposing, trying = time.perf_counter() - began, 0.0
         failures: list[str] = []
         start = _Start(None, self._behaviour.style)
         insisted: Style | None = None

@@ -1,9 +1,7 @@
 """Propose a changed program: draw operators, apply them, and keep the result only when it is a new, sound program."""
 
-import gc
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .canonical import joined, meanings
@@ -12,7 +10,7 @@ from .operators.base import Operator, Tier
 from .operators.crossover import CROSSOVER, crossover
 from .operators.registry import OPERATORS
 from .program import Program, UnreadableProgram
-from .study import Study, is_sound, study
+from .study import Study, collector_paused, is_sound, study
 
 MAX_CHARACTERS = 40_000
 _ATTEMPTS = 60
@@ -76,6 +74,7 @@ class Base:
     sha256: str
 
 
+@collector_paused()
 def propose(
     source: str,
     inspirations: Sequence[str] = (),
@@ -94,26 +93,12 @@ def propose(
     not be proposed again. `weights` multiply the operators' shares. Raises `UnreadableProgram` when the program does
     not parse and `NothingToPropose` when nothing new can be made of it.
     """
-    with _collector_paused():
-        return _propose(source, inspirations, seed, base, origin, known, weights or {}, style or Style())
-
-
-def _propose(
-    source: str,
-    inspirations: Sequence[str],
-    seed: int,
-    base: Base | None,
-    origin: str,
-    known: Collection[str],
-    weights: Mapping[str, float],
-    style: Style,
-) -> Proposal:
     parent = study(source)
     start = parent if base is None else study(base.source)
     donors = _readable(inspirations)
     shown = {program.fingerprint for program in [parent, start, *donors]}
     rng = random.Random(seed)
-    draw = _Draw(style, weights, donors, rng)
+    draw = _Draw(style or Style(), weights or {}, donors, rng)
     for _ in range(_ATTEMPTS):
         child = start.program_for(parent)
         changed = draw.change(child)
@@ -130,18 +115,6 @@ def _propose(
         if len(text) <= MAX_CHARACTERS:
             return Proposal(text, tuple(applied), tier, f"{' then '.join(applied)} ({tier})", meaning)
     raise NothingToPropose("no operator found a place for a change that is new")
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Trees come and go by the thousand and hold no cycles: looking for some took a sixth of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class _Draw:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast
 
-from .analysis.tree import located, meaning, walk
+from .analysis.tree import Meanings, located, meaning, walk
 
 INDENT = 4
 _ORIGIN = "layout_origin"
@@ -49,9 +49,10 @@ class Layout:
             if isinstance(stmt, ast.stmt)
             for line in range(_first_line(stmt), _last_own_line(stmt))
         }
+        meanings = Meanings(tree)
         for stmt in walk(tree):
             if isinstance(stmt, ast.stmt):
-                self._remember(stmt, occupied)
+                self._remember(stmt, occupied, meanings)
         last = max((stmt.end_lineno or 0 for stmt in tree.body), default=0)
         self._epilogue = self._lines[last:]
 
@@ -71,10 +72,11 @@ class Layout:
 
     def _checked(self, stmt: ast.stmt) -> list[str]:
         """Lines of a top-level statement; a layout that we failed to keep must not change the meaning."""
-        lines = self._stmt(stmt, 0)
-        return lines if _says(lines, stmt) else ast.unparse(located(stmt)).split("\n")
+        meanings = Meanings(stmt)
+        lines = self._stmt(stmt, 0, meanings)
+        return lines if _says(lines, meanings.of(stmt)) else ast.unparse(located(stmt)).split("\n")
 
-    def _remember(self, stmt: ast.stmt, occupied: set[int]) -> None:
+    def _remember(self, stmt: ast.stmt, occupied: set[int], meanings: Meanings) -> None:
         first, last = _first_line(stmt), (stmt.end_lineno or stmt.lineno) - 1
         line, end_line = self._lines[first], self._lines[last]
         rest = end_line.encode()[stmt.end_col_offset or 0 :].decode().strip()
@@ -93,8 +95,8 @@ class Layout:
                 header=tuple(header),
                 trailing=rest,
                 column=stmt.col_offset,
-                meaning=meaning(stmt),
-                header_meaning=_header_meaning(stmt),
+                meaning=meanings.of(stmt),
+                header_meaning=meanings.header(stmt) if isinstance(stmt, _COMPOUND) else "",
             )
         )
 
@@ -111,13 +113,13 @@ class Layout:
         key = getattr(stmt, _ORIGIN, None)
         return None if key is None else self._origins[cast(int, key)]
 
-    def _body(self, stmts: list[ast.stmt], indent: int) -> list[str]:
+    def _body(self, stmts: list[ast.stmt], indent: int, meanings: Meanings) -> list[str]:
         lines: list[str] = []
         for stmt in stmts:
-            lines += self._stmt(stmt, indent)
+            lines += self._stmt(stmt, indent, meanings)
         return lines
 
-    def _stmt(self, stmt: ast.stmt, indent: int, elif_of: bool = False) -> list[str]:
+    def _stmt(self, stmt: ast.stmt, indent: int, meanings: Meanings, elif_of: bool = False) -> list[str]:
         origin = self._origin(stmt)
         if origin is None:
             leading = ["", ""] if indent == 0 and isinstance(stmt, ast.FunctionDef) else []
@@ -126,42 +128,44 @@ class Layout:
         else:
             leading = [" " * indent + line.strip() if line.strip() else "" for line in origin.leading]
         in_place = origin is not None and origin.column == indent and origin.is_elif == elif_of
-        if origin is not None and in_place and meaning(stmt) == origin.meaning:
+        if origin is not None and in_place and meanings.of(stmt) == origin.meaning:
             return leading + list(origin.lines)
         if isinstance(stmt, _COMPOUND):
             kept = origin if in_place else None
-            return leading + self._compound(stmt, indent, kept, elif_of)
+            return leading + self._compound(stmt, indent, meanings, kept, elif_of)
         text = ast.unparse(located(stmt)).split("\n")
         if origin is not None and origin.trailing and len(text) == 1:
             text[0] += "  " + origin.trailing
         return leading + _indented(text, indent)
 
-    def _compound(self, stmt: ast.stmt, indent: int, origin: Origin | None, elif_of: bool) -> list[str]:
+    def _compound(
+        self, stmt: ast.stmt, indent: int, meanings: Meanings, origin: Origin | None, elif_of: bool
+    ) -> list[str]:
         assert isinstance(stmt, _COMPOUND)
-        if origin is not None and origin.header and _header_meaning(stmt) == origin.header_meaning:
+        if origin is not None and origin.header and meanings.header(stmt) == origin.header_meaning:
             lines = list(origin.header)
         else:
             header = ast.unparse(_without_bodies(stmt)).split("\n")[:-1]
             if elif_of:
                 header[0] = "el" + header[0]
             lines = _indented(header, indent)
-        lines += self._body(stmt.body, indent + INDENT)
+        lines += self._body(stmt.body, indent + INDENT, meanings)
         orelse = stmt.orelse if isinstance(stmt, ast.For | ast.While | ast.If) else []
         if len(orelse) == 1 and isinstance(stmt, ast.If) and isinstance(orelse[0], ast.If):
             inner = self._origin(orelse[0])
             if inner is not None and inner.is_elif:
-                return lines + self._stmt(orelse[0], indent, elif_of=True)
+                return lines + self._stmt(orelse[0], indent, meanings, elif_of=True)
         if orelse:
-            lines += [" " * indent + "else:", *self._body(orelse, indent + INDENT)]
+            lines += [" " * indent + "else:", *self._body(orelse, indent + INDENT, meanings)]
         return lines
 
 
-def _says(lines: list[str], stmt: ast.stmt) -> bool:
+def _says(lines: list[str], wanted: str) -> bool:
     try:
         parsed = ast.parse("\n".join(lines)).body
     except SyntaxError:
         return False
-    return len(parsed) == 1 and meaning(parsed[0]) == meaning(stmt)
+    return len(parsed) == 1 and meaning(parsed[0]) == wanted
 
 
 def forget_layout(tree: ast.AST) -> None:
@@ -189,10 +193,6 @@ def _without_bodies(stmt: ast.stmt) -> ast.stmt:
     if "orelse" in fields:
         fields["orelse"] = []
     return located(type(stmt)(**fields))
-
-
-def _header_meaning(stmt: ast.stmt) -> str:
-    return meaning(_without_bodies(stmt)) if isinstance(stmt, _COMPOUND) else ""
 
 
 def _indented(lines: list[str], indent: int) -> list[str]:

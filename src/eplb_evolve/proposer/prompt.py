@@ -1,6 +1,7 @@
 """Read OpenEvolve's stock prompts and write answers that it can apply."""
 
 import ast
+import functools
 import re
 from dataclasses import dataclass
 
@@ -71,6 +72,7 @@ def _fenced(lines: list[str], start: int) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=256)  # the best programs stand in many prompts
 def _parses(program: str) -> bool:
     try:
         ast.parse(program)

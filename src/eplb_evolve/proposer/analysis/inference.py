@@ -5,7 +5,9 @@ and from the calls within the program.
 """
 
 import ast
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from ..program import Program
 from .expression_kinds import ExpressionKinds, annotation_kind
@@ -118,7 +120,7 @@ def kinds_of(program: Program) -> Kinds:
     return known
 
 
-class _Binder(ast.NodeVisitor):
+class _Binder:
     """One pass over a function: a variable's kind is the join over its assignments in this pass.
 
     What the pass has not bound yet has the kind that the pass before found.
@@ -129,37 +131,42 @@ class _Binder(ast.NodeVisitor):
         self.env = env
         self.returned: list[Kind] = []
 
-    def generic_visit(self, node: ast.AST) -> None:
+    def visit(self, node: ast.AST) -> None:
+        """Learn from the code, in the order of the text."""
+        learn = _LEARNING.get(node.__class__)
+        if learn is not None:
+            learn(self, node)
+        elif node.__class__ is not ast.FunctionDef:  # which has its own variables
+            self._visit_parts(node)
+
+    def _visit_parts(self, node: ast.AST) -> None:
         for part in children(node):
             self.visit(part)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        pass  # has its own variables
-
-    def visit_Return(self, node: ast.Return) -> None:
+    def returning(self, node: ast.Return) -> None:
         if node.value is not None:
             self.returned.append(self.kinds.of(node.value))
 
-    def visit_Assign(self, node: ast.Assign) -> None:
+    def assignment(self, node: ast.Assign) -> None:
         kind = self.kinds.of(node.value)
         for target in node.targets:
             self._learn_axes(target, node.value)
             self._bind(target, kind)
-        self.generic_visit(node)
+        self._visit_parts(node)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+    def declaration(self, node: ast.AnnAssign) -> None:
         kind = self.kinds.of(node.value) if node.value is not None else UNKNOWN
         self._bind(node.target, kind if kind != UNKNOWN else annotation_kind(node.annotation))
-        self.generic_visit(node)
+        self._visit_parts(node)
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+    def update(self, node: ast.AugAssign) -> None:
         self._bind(node.target, self.kinds.of(ast.BinOp(node.target, node.op, node.value)))
 
-    def visit_For(self, node: ast.For) -> None:
+    def loop(self, node: ast.For) -> None:
         self._bind(node.target, self.kinds.of(node.iter).item)
-        self.generic_visit(node)
+        self._visit_parts(node)
 
-    def visit_Call(self, node: ast.Call) -> None:
+    def call(self, node: ast.Call) -> None:
         match node:
             case ast.Call(func=ast.Attribute(value=owner, attr="append"), args=[value]):
                 self._bind_item(owner, self.kinds.of(value))
@@ -167,7 +174,7 @@ class _Binder(ast.NodeVisitor):
                 for argument in node.args:
                     if isinstance(argument, ast.Name) and self.kinds.of(argument) == UNKNOWN:
                         self.env[argument.id] = self.kinds.env[argument.id] = INT  # only integers have ranges
-        self.generic_visit(node)
+        self._visit_parts(node)
 
     def _bind(self, target: ast.expr, kind: Kind) -> None:
         match target:
@@ -192,6 +199,16 @@ class _Binder(ast.NodeVisitor):
                 if known.form in ("unknown", "array") and known.axes is None and name in self.env:
                     learnt = replace(known, form="array", axes=len(targets))
                     self.env[name] = self.kinds.env[name] = learnt
+
+
+_LEARNING: dict[type[ast.AST], Callable[[_Binder, Any], None]] = {
+    ast.Return: _Binder.returning,
+    ast.Assign: _Binder.assignment,
+    ast.AnnAssign: _Binder.declaration,
+    ast.AugAssign: _Binder.update,
+    ast.For: _Binder.loop,
+    ast.Call: _Binder.call,
+}
 
 
 def _parameter_kind(argument: ast.arg, passed: Kind | None) -> Kind:

@@ -70,11 +70,37 @@ def copied(tree: Tree) -> Tree:
 def meaning(tree: ast.AST) -> str:
     """Equal for equal code, whatever its layout; as `ast.dump` in half the time."""
     parts: list[str] = []
-    _write(tree, parts)
+    _write(tree, parts, {})
     return " ".join(parts)
 
 
-def _write(tree: ast.AST, parts: list[str]) -> None:
+class Meanings:
+    """The meanings of a piece of code and of every statement in it, all found in one pass."""
+
+    def __init__(self, tree: ast.AST) -> None:
+        self._parts: list[str] = []
+        self._spans: dict[int, tuple[int, int]] = {}
+        _write(tree, self._parts, self._spans)
+        self._spans[id(tree)] = 0, len(self._parts)
+
+    def of(self, tree: ast.AST) -> str:
+        """Equal for equal code."""
+        start, stop = self._spans[id(tree)]
+        return " ".join(self._parts[start:stop])
+
+    def header(self, stmt: ast.stmt) -> str:
+        """Equal for compound statements that are equal but for the statements directly in them."""
+        start, stop = self._spans[id(stmt)]
+        parts: list[str] = []
+        for inner in (part for field in ("body", "orelse") for part in getattr(stmt, field, [])):
+            first, after = self._spans[id(inner)]
+            parts += self._parts[start:first]
+            start = after
+        return " ".join(parts + self._parts[start:stop])
+
+
+def _write(tree: ast.AST, parts: list[str], spans: dict[int, tuple[int, int]]) -> None:
+    """Append the meaning in parts, and to `spans` where that of each inner statement lies."""
     kind = tree.__class__
     if kind is ast.Name:
         parts += (tree.id, tree.ctx.__class__.__name__)  # type: ignore[attr-defined]
@@ -90,16 +116,20 @@ def _write(tree: ast.AST, parts: list[str]) -> None:
             parts.append("-")
         elif isinstance(value, ast.AST):
             if value._fields:
-                _write(value, parts)
+                _write(value, parts, spans)
             else:
                 parts.append(value.__class__.__name__)  # an operator, a context
         elif value.__class__ is list:
             parts.append("[")
             for item in value:
-                if isinstance(item, ast.AST):
-                    _write(item, parts)
-                else:
+                if not isinstance(item, ast.AST):
                     parts.append(repr(item))
+                elif isinstance(item, ast.stmt):
+                    start = len(parts)
+                    _write(item, parts, spans)
+                    spans[id(item)] = start, len(parts)
+                else:
+                    _write(item, parts, spans)
             parts.append("]")
         else:
             parts.append(repr(value))
