@@ -5,7 +5,9 @@
 For each number of threads one process loads all of them and calls them in random order on the same window, window after
 window in trace order, so that they share the machine's good and bad moments; figures are medians. A hot loop is kind to
 small programs: their code and data stay in the caches, which `eplb evaluate` and a server do not grant them. Programs
-that take the placement in force get their own last one; transfers are those from the program's own last plan.
+that take the placement in force get their own last one; transfers are those from the program's own last plan. Two
+policies that no program can be stand beside them: the reference's plan for the first window, kept (placed once), and
+its plan for the next window (oracle).
 
 Recorded workloads are judged on the window that was planned on and on the next. The other shapes have synthetic load:
 log-normal shares that drift by 10 % from window to window. A program stops after --seconds of its own time on a case,
@@ -20,19 +22,30 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import torch
-from algorithms_report import write_report
+from algorithms_report import ORACLE, PLACED_ONCE, write_report
 
 from eplb_evolve import machine, reference
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.paths import project_root
-from eplb_evolve.placement import Floats, Ints, Topology, balancedness, gpu_loads, initial_phy2log, transfers, verify
+from eplb_evolve.placement import (
+    Floats,
+    Ints,
+    Placement,
+    Topology,
+    balancedness,
+    gpu_loads,
+    initial_phy2log,
+    transfers,
+    verify,
+)
+from eplb_evolve.results.board import declared_device
 from eplb_evolve.workload import catalog
 
 LEAST_CALLS = 3
@@ -111,12 +124,20 @@ def measure(threads: int, rounds: int, seconds: float, only: list[str] | None) -
     """All programs on all cases; with more than one thread without the cases of growth."""
     torch.set_num_threads(threads)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    files = [file for file in sorted((project_root() / "seeds").glob("*.py")) if only is None or file.stem in only]
-    programs = {file.stem: loaded(file) for file in files}
-    programs[reference.NAME] = reference
+    programs = seeds(only) | {reference.NAME: reference}
     for case in cases(growth=threads == 1):
         print(f"{threads} threads, {case.name} ...", file=sys.stderr, flush=True)
         yield from interleaved(programs, case, threads, rounds, seconds)
+
+
+def seeds(only: list[str] | None) -> dict[str, ModuleType]:
+    """The programs in seeds/ that this benchmark's device can run, by their stems."""
+    files = sorted((project_root() / "seeds").glob("*.py"))
+    return {
+        file.stem: loaded(file)
+        for file in files
+        if (only is None or file.stem in only) and declared_device(file) == "cpu"
+    }
 
 
 def loaded(file: Path) -> ModuleType:
@@ -156,33 +177,40 @@ def synthetic(name: str, layers: int, topology: Topology, experts: int) -> Case:
 
 
 class Runner:
-    """One program on one case."""
+    """One program on one case; `looks_at` says of this window and the next which it plans on."""
 
-    def __init__(self, program: ModuleType, case: Case) -> None:
+    def __init__(
+        self, program: ModuleType, case: Case, looks_at: Callable[[int, int], int] = lambda now, _: now
+    ) -> None:
+        self.looks_at = looks_at
         self.case = case
         self.function = program.rebalance_experts
         self.takes_old = len(inspect.signature(self.function).parameters) == 6
         layers, experts = case.windows.shape[1:]
         self.old: Ints = initial_phy2log(layers, experts, case.topology.replicas)
-        self.first_ms = 0.0
+        self.first_ms = self.took_ms = 0.0
         self.ms: list[float] = []
         self.figures: list[tuple[float, float, float]] = []
         self.failure = ""
 
-    def call(self, number: int) -> None:
-        """One call, timed, and its judgement; the first call is timed apart."""
-        now, following = self.case.pairs[number % len(self.case.pairs)]
-        arguments = [torch.from_numpy(self.case.windows[now].astype(np.float32)), *self.case.topology.as_arguments()]
+    def planned(self, load: Floats) -> Placement:
+        """The verified plan for load [layers, experts]; how long it took is in `took_ms`."""
+        arguments = [torch.from_numpy(load.astype(np.float32)), *self.case.topology.as_arguments()]
         if self.takes_old:
             arguments.append(torch.from_numpy(self.old.copy()))
         started = time.perf_counter()
         result = self.function(*arguments)
-        took = 1e3 * (time.perf_counter() - started)
-        placement = verify(*(part.numpy() for part in result), self.case.windows.shape[1:], self.case.topology)
+        self.took_ms = 1e3 * (time.perf_counter() - started)
+        return verify(*(part.numpy() for part in result), load.shape, self.case.topology)
+
+    def call(self, number: int) -> None:
+        """One call, timed, and its judgement; the first call is timed apart."""
+        now, following = self.case.pairs[number % len(self.case.pairs)]
+        placement = self.planned(self.case.windows[self.looks_at(now, following)])
         if number == 0:
-            self.first_ms = took
+            self.first_ms = self.took_ms
         else:
-            self.ms.append(took)
+            self.ms.append(self.took_ms)
             gpus, experts = self.case.topology.gpus, self.case.windows.shape[2]
             same, later = (
                 balancedness(gpu_loads(self.case.windows[window], placement, gpus)) for window in (now, following)
@@ -201,6 +229,8 @@ def interleaved(
     """Rounds of one call of each program, in random order."""
     rng = np.random.default_rng(0)
     runners = {name: Runner(program, case) for name, program in programs.items()}
+    runners[PLACED_ONCE] = Runner(reference, case, lambda *_: case.pairs[0][0])
+    runners[ORACLE] = Runner(reference, case, lambda _, following: following)
     for number in range(rounds + 1):
         for name in rng.permutation(sorted(runners)):
             runner = runners[name]

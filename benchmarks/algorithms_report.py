@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 PEER = "deepseek"
+PLACED_ONCE, ORACLE = "(placed once)", "(oracle)"
+POLICIES = (PLACED_ONCE, ORACLE)
 HEADINGS = ("program", "ms", "x deepseek", "x reference", "same window", "next window", "transfers", "first call ms")
 GROWING = ("layers", "experts", "replicas", "GPUs")
 
@@ -43,14 +45,18 @@ def table(results: Sequence[dict[str, Any]]) -> list[str]:
     medians = {result["program"]: statistics.median(result["ms"]) for result in results if result["ms"]}
     reference = next((ms for name, ms in medians.items() if name.startswith("greedy-numpy")), float("nan"))
     lines = [f"| {' | '.join(HEADINGS)} |", "|---" + "|---:" * (len(HEADINGS) - 1) + "|"]
-    for result in sorted(results, key=lambda each: medians.get(each["program"], np.inf)):
+    by_time = sorted(results, key=lambda each: medians.get(each["program"], np.inf))
+    for result in sorted(by_time, key=lambda each: each["program"] in POLICIES):
         name = result["program"]
         if result["failure"] or name not in medians:
             lines.append(f"| {name} | failed: {result['failure'][:90]} |" + " |" * (len(HEADINGS) - 2))
             continue
+        balance = f"{result['same']:.4f} | {result['next']:.4f} | {result['transfers']:.2f}"
+        if name in POLICIES:
+            lines.append(f"| {name} | - | - | - | {balance} | - |")
+            continue
         ms = medians[name]
         ratios = f"{medians.get(PEER, float('nan')) / ms:.1f} | {reference / ms:.1f}"
-        balance = f"{result['same']:.4f} | {result['next']:.4f} | {result['transfers']:.2f}"
         lines.append(f"| {name} | {ms:.3g} | {ratios} | {balance} | {result['first_ms']:.0f} |")
     return lines
 
@@ -62,7 +68,7 @@ def growth(results: Sequence[dict[str, Any]]) -> list[str]:
         "",
     ]
     lines += [f"| program | {' | '.join(GROWING)} |", "|---" + "|---:" * len(GROWING) + "|"]
-    alone = [result for result in results if result["threads"] == 1 and result["ms"]]
+    alone = [each for each in results if each["threads"] == 1 and each["ms"] and each["program"] not in POLICIES]
     for program in sorted({result["program"] for result in alone}):
         cells = []
         for axis in GROWING:
@@ -87,7 +93,12 @@ def draw(results: Sequence[dict[str, Any]], file: Path) -> None:
     shown = [each for each in results if each["case"] == "dsv3-composite" and each["threads"] == 1 and each["ms"]]
     if not shown:
         return
-    points = [(statistics.median(each["ms"]), each["next"], each["transfers"], each["program"]) for each in shown]
+    policies = [each for each in shown if each["program"] in POLICIES]
+    points = [
+        (statistics.median(each["ms"]), each["next"], each["transfers"], each["program"])
+        for each in shown
+        if each["program"] not in POLICIES
+    ]
     figure, axes = pyplot.subplots(figsize=(9, 5.5))
     dots = axes.scatter(
         [x for x, *_ in points], [y for _, y, *_ in points], c=[c for *_, c, _ in points], cmap="viridis"
@@ -101,6 +112,9 @@ def draw(results: Sequence[dict[str, Any]], file: Path) -> None:
     for x, y, _, name in points:
         axes.annotate(name, (x, y), xytext=(4, 3), textcoords="offset points", fontsize=7)
     axes.set_xscale("log")
+    for each in policies:
+        axes.axhline(each["next"], linestyle=":", color="grey", linewidth=1)
+        axes.annotate(each["program"], (1, each["next"]), xycoords=("axes fraction", "data"), ha="right", fontsize=7)
     axes.set_xlabel("ms of a plan, one thread")
     axes.set_ylabel("balancedness on the next window")
     figure.colorbar(dots, label="transfers")

@@ -2,10 +2,11 @@
 
 Source: a known refinement of list scheduling for bins of equal numbers; this form of it is ours.
 Idea: a round is one sort of the GPUs' loads, for all layers at once, so that packing takes as many steps as a GPU has
-slots, not as there are replicas. Replicas are counted by a maximum for each further one, or by bisection on the load
-that no replica may exceed when there are many.
-Complexity: O(R / G) sorts of L x G numbers, and O(spare slots) or O(64) passes over L x E.
-Exact: counts yes, but for ties in bisection; loads no, though they are about as even.
+slots, not as there are replicas; the GPUs stay in sorted order from round to round. Further replicas are the largest of
+load / 1, load / 2, ... of all experts, found by one selection, or by bisection on the load that no replica may exceed
+when there are many.
+Complexity: O(R / G) sorts of L x G numbers, and O(spare slots^2) or O(64 E) work per layer for the counts.
+Exact: counts yes, but for ties; loads no, though they are about as even.
 Provenance: reference
 """
 
@@ -19,30 +20,31 @@ HALVINGS = 40
 def round_packing(weight, num_packs):
     """weight [rows, n] -> the item in each place of each pack, [rows, n], pack by pack."""
     rows, items = weight.shape
+    packs = torch.arange(num_packs, device=weight.device)
     if items == num_packs:
-        return torch.arange(items, device=weight.device).expand(rows, -1)
-    load, order = weight.sort(dim=1, descending=True, stable=True)
+        return packs.expand(rows, -1)
+    load, order = weight.sort(dim=1, descending=True)
     rounds = items // num_packs
-    load, order = load.view(rows, rounds, num_packs), order.view(rows, rounds, num_packs)
-    held = load[:, 0].clone()
-    placed = torch.empty_like(order)
-    placed[:, 0] = order[:, 0]
+    load = load.view(rows, rounds, num_packs)
+    place = torch.empty((rows, rounds, num_packs), dtype=torch.int64, device=weight.device)
+    place[:, 0] = packs * rounds
+    lightest, held = packs.flip(0).expand(rows, -1), load[:, 0].flip(1)  # the first round fills them in falling order
     for turn in range(1, rounds):
-        lightest = held.argsort(1)
-        placed[:, turn].scatter_(1, lightest, order[:, turn])
-        held.scatter_add_(1, lightest, load[:, turn])
-    return placed.transpose(1, 2).flatten(1)
+        if turn > 1:
+            held, moved = held.sort(1)
+            lightest = lightest.gather(1, moved)
+        torch.add(lightest * rounds, turn, out=place[:, turn])
+        held = held + load[:, turn]
+    return torch.empty_like(order).scatter_(1, place.flatten(1), order)
 
 
-def spares_one_by_one(weight, spares):
+def spares_by_selection(weight, spares):
     """Each further replica to the highest load per replica. Returns counts [rows, n]."""
-    count = torch.ones_like(weight)
-    share = weight.clone()
-    for _ in range(spares):
-        hottest = share.argmax(1, keepdim=True)
-        count.scatter_add_(1, hottest, torch.ones_like(share[:, :1]))
-        share.scatter_(1, hottest, weight.gather(1, hottest) / count.gather(1, hottest))
-    return count.long()
+    heaviest, expert = weight.topk(min(spares, weight.shape[1]), dim=1)
+    shares = heaviest[:, :, None] / torch.arange(1, spares + 1, device=weight.device)
+    chosen = shares.flatten(1).topk(spares, dim=1, sorted=False).indices.div_(spares, rounding_mode="floor")
+    count = torch.ones_like(weight, dtype=torch.int64)
+    return count.scatter_add_(1, expert.gather(1, chosen), torch.ones_like(chosen))
 
 
 def spares_by_bisection(weight, spares):
@@ -75,7 +77,7 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
     mid2log = (group[:, :, None] * size + torch.arange(size, device=device)).flatten(1)
     load = weight.gather(1, mid2log).view(-1, mids)
     spares = slots - mids
-    count = (spares_by_bisection if spares > MANY_SPARES else spares_one_by_one)(load, spares)
+    count = (spares_by_bisection if spares > MANY_SPARES else spares_by_selection)(load, spares)
 
     mid = torch.repeat_interleave(count.flatten(), output_size=len(load) * slots).view(-1, slots)
     mid -= torch.arange(len(load), device=device)[:, None] * mids

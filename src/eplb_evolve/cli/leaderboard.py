@@ -16,7 +16,7 @@ from eplb_evolve.evaluation.measured import known, measured, seed_ratio, with_sp
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import cache_dir, project_root
-from eplb_evolve.results.board import Row, Table, declared_provenance, evolved_rows, tables
+from eplb_evolve.results.board import Row, Table, declared_device, declared_provenance, evolved_rows, tables
 from eplb_evolve.results.ledger import FILE_NAME, Entry, Ledger, now
 from eplb_evolve.results.records import read_records
 from eplb_evolve.results.show import legend, to_markdown, to_terminal
@@ -86,7 +86,8 @@ def _standing_rows(root: Path, task: Task, bench: Bench, every_seed: bool) -> li
     rows = []
     for file in sorted((root / "seeds").glob("*.py")):
         found = known(file, task, bench, cache_dir())
-        if found is None and (every_seed or file.stem == PUBLISHED):
+        wanted = every_seed and declared_device(file) in ("cpu", task.settings.device)
+        if found is None and (wanted or file.stem == PUBLISHED):
             options.say(f"measuring {file.stem} ...")
             found = measured(file, task, bench, cache_dir())
         if found is not None:

@@ -75,6 +75,12 @@ def declared_provenance(program: Path) -> Provenance:
     return cast(Provenance, found[1]) if found is not None else "seed"
 
 
+def declared_device(program: Path) -> str:
+    """What the line `Device:` of a program's docstring begins with: where it is meant to run; `cpu` without one."""
+    found = re.search(r"^Device: (\w+)", program.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found is not None else "cpu"
+
+
 def evolved_rows(entries: Iterable[Entry]) -> list[Row]:
     """Rows of a run's ledger."""
     return [
