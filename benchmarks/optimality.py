@@ -2,7 +2,7 @@
 
     python benchmarks/optimality.py [--instances 8] [--seconds 30] [--only NAME...]
 
-Small shapes: 12 experts drawn from recorded layers, 16 replicas on 4 GPUs. A mixed integer program (HiGHS) chooses the
+Small shapes: 8 experts drawn from recorded layers, 12 replicas on 4 GPUs. A mixed integer program (HiGHS) chooses the
 counts and the GPU of each replica so that the fullest GPU is as empty as can be; where it does not finish within
 --seconds, its lower bound stands for the optimum. Whole workloads: no placement keeps its fullest GPU under the mean
 load of the GPUs, nor under the largest load per replica that the best counts leave; groups, which only restrict
@@ -22,7 +22,7 @@ from eplb_evolve.paths import project_root
 from eplb_evolve.placement import Floats, Topology, gpu_loads
 from eplb_evolve.workload import catalog
 
-EXPERTS, SMALL = 12, Topology(16, 1, 1, 4)
+EXPERTS, SMALL = 8, Topology(12, 1, 1, 4)
 AS_GOOD = 1 + 1e-6
 
 

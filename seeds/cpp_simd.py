@@ -42,6 +42,7 @@ typedef uint32_t Keys __attribute__((vector_size(4 * W)));
 constexpr int D = W / 2;  // doubles and longs in as many bytes
 typedef double Doubles __attribute__((vector_size(4 * W)));
 typedef int64_t Longs __attribute__((vector_size(4 * W)));
+typedef float Halves __attribute__((vector_size(2 * W)));  // as many floats
 
 constexpr int SHORT_ROW = 128, FEW_GPUS = 32, INDEX_BITS = 7, TOGETHER = 4;
 constexpr double FULL = std::numeric_limits<double>::infinity();
@@ -228,24 +229,8 @@ struct Row {  // where the replicas of one row are written
     }
 };
 
-// W short rows from `first` on: sorted by load, then each replica to the lightest GPU with room.
-static void place_rows(const Plan &p, const Output &out, int first) {
-    alignas(64) float share[SHORT_ROW * W];
-    alignas(64) uint32_t key[SHORT_ROW * W];
-    alignas(64) float sorted[SHORT_ROW * W];
-    alignas(64) double held[FEW_GPUS * W];
-    alignas(64) int64_t lightest[W];
-    int32_t filled[W][FEW_GPUS] = {};
-    Row rows[W];
-    const int n = p.slots, mids = p.mids, packs = p.packs, lanes = std::min(W, p.rows - first);
-    for (int lane = 0; lane < W; ++lane) {
-        const int64_t row = first + std::min(lane, lanes - 1);
-        rows[lane] = Row(p, out, row);
-        const float *load = &p.load[row * mids];
-        const int32_t *count = &p.count[row * mids], *extra = p.extra.data() + row * (n - mids);
-        for (int m = 0; m < mids; ++m) share[m * W + lane] = load[m] / count[m];
-        for (int r = mids; r < n; ++r) share[r * W + lane] = share[extra[r - mids] * W + lane];
-    }
+// W rows of n loads by falling load, of equal ones the first first: their numbers to `key`, the loads to `sorted`.
+static void sort_rows(const float *share, uint32_t *key, float *sorted, int n, int lanes) {
     for (int i = 0; i < n; ++i) {
         Keys bits;
         std::memcpy(&bits, share + i * W, sizeof bits);
@@ -278,39 +263,90 @@ static void place_rows(const Plan &p, const Output &out, int first) {
                 sorted[j * W + lane] = value;
                 key[j * W + lane] = index;
             }
+}
 
-    int leaves = 1;
-    while (leaves < packs) leaves *= 2;
-    for (int pack = 0; pack < leaves; ++pack)
-        std::fill_n(held + pack * W, W, pack < packs ? 0.0 : FULL);
-    for (int i = 0; i < n; ++i) {
+// The items of W short rows, sorted by load, each to the lightest GPU with room; of equal ones to the first.
+template <int LEAVES>  // the power of two that holds the GPUs: what is known now is unrolled
+static void choose_packs(const float *sorted, const Plan &p, int lanes, uint8_t *slot_of) {
+    alignas(64) double held[LEAVES * W];
+    alignas(64) int64_t lightest[W];
+    uint8_t next[W][LEAVES];
+    for (int pack = 0; pack < LEAVES; ++pack)
+        for (int lane = 0; lane < W; ++lane) {
+            held[pack * W + lane] = pack < p.packs ? 0.0 : FULL;
+            next[lane][pack] = pack * p.room;
+        }
+    uint8_t end[LEAVES];
+    for (int pack = 0; pack < LEAVES; ++pack) end[pack] = (pack + 1) * p.room;
+    for (int i = 0; i < p.slots; ++i) {
         for (int half = 0; half < 2; ++half) {
-            Doubles *loads = (Doubles *)held + half, least[FEW_GPUS / 2];
-            Longs at[FEW_GPUS / 2];
-            int left = std::max(leaves / 2, 1);
-            for (int k = 0; k < left; ++k) {
-                const int second = std::min(2 * k + 1, leaves - 1);
-                const Longs less = loads[2 * second] < loads[4 * k];
-                least[k] = less ? loads[2 * second] : loads[4 * k];
-                at[k] = less ? Longs{} + second : Longs{} + 2 * k;
+            Doubles *loads = (Doubles *)held + half, least[LEAVES];
+            Longs at[LEAVES];
+            for (int pack = 0; pack < LEAVES; ++pack) {
+                least[pack] = loads[2 * pack];
+                at[pack] = Longs{} + pack;
             }
-            for (; left > 1; left /= 2)
-                for (int k = 0; k < left / 2; ++k) {
+            for (int left = LEAVES / 2; left > 0; left /= 2)
+                for (int k = 0; k < left; ++k) {
                     const Longs less = least[2 * k + 1] < least[2 * k];
                     least[k] = less ? least[2 * k + 1] : least[2 * k];
                     at[k] = less ? at[2 * k + 1] : at[2 * k];
                 }
-            Doubles added;
-            for (int lane = 0; lane < D; ++lane) added[lane] = sorted[i * W + half * D + lane];
-            for (int pack = 0; pack < packs; ++pack)
+            Halves narrow;
+            std::memcpy(&narrow, sorted + i * W + half * D, sizeof narrow);
+            const Doubles added = __builtin_convertvector(narrow, Doubles);
+            for (int pack = 0; pack < LEAVES; ++pack)
                 loads[2 * pack] += (Doubles)((Longs)added & (at[0] == Longs{} + pack));
             std::memcpy(lightest + half * D, &at[0], sizeof at[0]);
         }
         for (int lane = 0; lane < lanes; ++lane) {
             const int pack = lightest[lane];
-            const int before = filled[lane][pack]++;
-            rows[lane].put(key[i * W + lane], pack, before);
-            if (before + 1 == p.room) held[pack * W + lane] = FULL;
+            const uint8_t slot = next[lane][pack]++;
+            slot_of[lane * SHORT_ROW + i] = slot;
+            if (slot + 1 == end[pack]) held[pack * W + lane] = FULL;
+        }
+    }
+}
+
+// W short rows from `first` on: sorted by load, placed, written.
+static void place_rows(const Plan &p, const Output &out, int first) {
+    alignas(64) float share[SHORT_ROW * W];
+    alignas(64) uint32_t key[SHORT_ROW * W];
+    alignas(64) float sorted[SHORT_ROW * W];
+    int32_t logical[W][SHORT_ROW], entry[W][SHORT_ROW];  // of each replica: its expert, and its place in log2phy
+    uint8_t slot_of[W * SHORT_ROW];
+    const int n = p.slots, mids = p.mids, lanes = std::min(W, p.rows - first);
+    for (int lane = 0; lane < W; ++lane) {
+        const int64_t row = first + std::min(lane, lanes - 1);
+        const float *load = &p.load[row * mids];
+        const int32_t *expert = &p.expert[row * mids], *count = &p.count[row * mids];
+        const int32_t *extra = p.extra.data() + row * (n - mids), *rank = p.extra_rank.data() + row * (n - mids);
+        for (int m = 0; m < mids; ++m) {
+            share[m * W + lane] = load[m] / count[m];
+            logical[lane][m] = expert[m];
+            entry[lane][m] = expert[m] * (int32_t)out.width;
+        }
+        for (int r = mids; r < n; ++r) {
+            const int m = extra[r - mids];
+            share[r * W + lane] = share[m * W + lane];
+            logical[lane][r] = expert[m];
+            entry[lane][r] = entry[lane][m] + rank[r - mids];
+        }
+    }
+    sort_rows(share, key, sorted, n, lanes);
+    if (p.packs <= 1) choose_packs<1>(sorted, p, lanes, slot_of);
+    else if (p.packs <= 2) choose_packs<2>(sorted, p, lanes, slot_of);
+    else if (p.packs <= 4) choose_packs<4>(sorted, p, lanes, slot_of);
+    else if (p.packs <= 8) choose_packs<8>(sorted, p, lanes, slot_of);
+    else if (p.packs <= 16) choose_packs<16>(sorted, p, lanes, slot_of);
+    else choose_packs<32>(sorted, p, lanes, slot_of);
+    for (int lane = 0; lane < lanes; ++lane) {
+        const Row row(p, out, first + lane);
+        int64_t *const phy2log = row.phy2log, *const log2phy = row.log2phy, first_slot = row.first_slot;
+        for (int i = 0; i < n; ++i) {
+            const int item = key[i * W + lane], slot = slot_of[lane * SHORT_ROW + i];
+            phy2log[slot] = logical[lane][item];
+            log2phy[entry[lane][item]] = first_slot + slot;
         }
     }
 }
@@ -399,9 +435,11 @@ extern "C" void place(int64_t *phy2log, int64_t *log2phy, int64_t *logcnt, int64
     const Shape &s = p.shape;
     const Output out{phy2log, log2phy, logcnt, width};
     std::memset(log2phy, 0xff, s.layers * s.experts * width * sizeof(int64_t));
-    for (int64_t row = 0; row < p.rows; ++row)
-        for (int m = 0; m < p.mids; ++m)
-            logcnt[row / s.nodes * s.experts + p.expert[row * p.mids + m]] = p.count[row * p.mids + m];
+    for (int64_t row = 0; row < p.rows; ++row) {
+        int64_t *counts = logcnt + row / s.nodes * s.experts;
+        const int32_t *expert = &p.expert[row * p.mids], *count = &p.count[row * p.mids];
+        for (int m = 0, mids = p.mids; m < mids; ++m) counts[expert[m]] = count[m];
+    }
     if (p.room == 1) {  // one replica each: nothing to balance
         for (int64_t row = 0; row < p.rows; ++row)
             for (int item = 0; item < p.slots; ++item) Row(p, out, row).put(item, item, 0);
