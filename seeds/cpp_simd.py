@@ -2,11 +2,13 @@
 
 Source: the algorithm is DeepSeek's (https://github.com/deepseek-ai/EPLB); this form of it is ours.
 Idea: each node of each layer is a row, and rows do not depend on each other, so one vector holds the same item of
-several rows. Replicas are counted by a maximum over experts, sorted by Batcher's network on keys of load and index in
-32 bits, and placed by a minimum over GPUs, all without a branch. Rows of more than 128 replicas or 32 GPUs go one by
-one: radix sort, and trees of minima that answer in the logarithm of the number of GPUs.
-Complexity: O(L R (log^2 R + G / N) / lanes), or O(L R log G) for long rows.
-Exact: yes; loads per replica in float32 and sums in float64, as in the seed.
+several rows. Rows are sorted by Batcher's network on 32-bit keys of load and index, then mended where loads differ in
+their last bits only; GPUs are chosen by vector minima, or by a tree of losers for each row where there are more than
+32. Short rows count their replicas by vector maxima, long ones by such a tree. log2phy is padded layer by layer, shortly
+before its entries are written.
+Complexity: O(L R (log^2 R + G / N) / lanes), or O(L R (log^2 R / lanes + log G)) for many GPUs.
+Exact: yes; loads per replica in float32 and sums in float64, as in the seed (for more than 32 GPUs sums that differ by
+less than G / 2^52 of themselves count as equal).
 Provenance: reference
 """
 
@@ -25,6 +27,7 @@ import torch
 
 SOURCE = r"""
 #include <algorithm>
+#include <climits>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -44,8 +47,8 @@ typedef double Doubles __attribute__((vector_size(4 * W)));
 typedef int64_t Longs __attribute__((vector_size(4 * W)));
 typedef float Halves __attribute__((vector_size(2 * W)));  // as many floats
 
-constexpr int SHORT_ROW = 128, FEW_GPUS = 32, INDEX_BITS = 7, TOGETHER = 4;
-constexpr double FULL = std::numeric_limits<double>::infinity();
+constexpr int SHORT_ROW = 128, FEW_GPUS = 32;
+constexpr double FULL = std::numeric_limits<double>::infinity(), LAST = std::numeric_limits<double>::max();
 
 struct Shape { int64_t layers, experts, replicas, groups, nodes, gpus; };
 
@@ -61,6 +64,15 @@ static thread_local Plan plan;
 
 static uint32_t bits_of(float value) { uint32_t bits; std::memcpy(&bits, &value, 4); return bits; }
 
+static double total_of(const float *load, int n) {
+    double part[4] = {};  // float64 holds sums of a few thousand float32 of like size exactly, in any order
+    int i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (int k = 0; k < 4; ++k) part[k] += load[i + k];
+    for (; i < n; ++i) part[0] += load[i];
+    return part[0] + part[1] + (part[2] + part[3]);
+}
+
 // Groups to nodes: the heaviest left to the lightest node with room.
 static void order_experts(Plan &p, const float *weight) {
     const Shape &s = p.shape;
@@ -74,12 +86,11 @@ static void order_experts(Plan &p, const float *weight) {
             std::iota(at.begin(), at.end(), 0);
         } else {
             for (int g = 0; g < s.groups; ++g) {
-                double total = 0;
-                for (int j = 0; j < size; ++j) total += row[g * size + j];
-                sum[g] = (float)total;
+                sum[g] = (float)total_of(row + g * size, size);
+                int place = g;  // by falling sum, of equal ones the first first
+                for (; place > 0 && sum[order[place - 1]] < sum[g]; --place) order[place] = order[place - 1];
+                order[place] = g;
             }
-            std::iota(order.begin(), order.end(), 0);
-            std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return sum[a] > sum[b]; });
             std::fill(filled.begin(), filled.end(), 0);
             std::fill(held.begin(), held.end(), 0.0);
             for (int g : order) {
@@ -136,50 +147,60 @@ static void replicate_rows(Plan &p, int first) {
     }
 }
 
-struct Tree {  // greatest or least of values that change one at a time; of equal ones the first
+// A key is a double whose high bits are compared for a value and whose low bits hold a number: of equal values the least
+// number is the least key. As doubles, since their minimum takes one instruction and no branch.
+static double key_of(uint64_t bits) { double key; std::memcpy(&key, &bits, sizeof key); return key; }
+static uint64_t bits_of(double key) { uint64_t bits; std::memcpy(&bits, &key, sizeof bits); return bits; }
+
+// Falls as a load that is not negative rises.
+static uint64_t falling(float load, uint32_t number) {
+    return (uint64_t)(0x7fffffffu - (bits_of(load) & 0x7fffffffu)) << 31 | number;
+}
+
+// The least of keys that change one at a time, each the least when it does: a tree of the losers of all comparisons.
+struct Losers {
     int size = 1;
-    std::vector<double> value;
-    void start(int leaves, double unused) {
+    std::vector<double> lost, won;
+    uint64_t least() const { return bits_of(lost[0]); }
+    void start(int leaves) {  // then the keys into won[size ...], then build
         for (size = 1; size < leaves; size *= 2) {}
-        value.assign(2 * size, unused);
+        lost.resize(size);
+        won.assign(2 * size, FULL);
     }
     void build() {
-        for (int i = size - 1; i > 0; --i) value[i] = std::min(value[2 * i], value[2 * i + 1]);
-    }
-    int first_least() const {
-        int i = 1;
-        while (i < size) i = 2 * i + (value[2 * i] != value[1]);
-        return i - size;
-    }
-    void set(int leaf, double changed) {
-        int i = leaf + size;
-        value[i] = changed;
-        while (i > 1) {
-            changed = std::min(changed, value[i ^ 1]);
-            value[i /= 2] = changed;
+        for (int i = size - 1; i > 0; --i) {
+            won[i] = std::min(won[2 * i], won[2 * i + 1]);
+            lost[i] = std::max(won[2 * i], won[2 * i + 1]);
         }
+        lost[0] = won[1];
+    }
+    void replace_least(uint32_t leaf, double key) {
+        double *const losers = lost.data();
+        for (uint32_t i = (leaf + size) / 2; i > 0; i /= 2) {
+            const double other = losers[i];
+            losers[i] = other > key ? other : key;
+            key = other < key ? other : key;
+        }
+        losers[0] = key;
     }
 };
 
 static void replicate_row(Plan &p, int64_t row) {
-    static thread_local Tree tree;
+    static thread_local Losers tree;
     const int mids = p.mids, further = p.slots - mids;
-    tree.start(mids, 1.0);  // loads are kept negative: the least is the greatest
-    for (int m = 0; m < mids; ++m) tree.value[tree.size + m] = -(double)p.load[row * mids + m];
+    const float *load = &p.load[row * mids];
+    int32_t *count = &p.count[row * mids], *extra = p.extra.data() + row * further;
+    int32_t *extra_rank = p.extra_rank.data() + row * further;
+    tree.start(mids);
+    for (int m = 0; m < mids; ++m) tree.won[tree.size + m] = key_of(falling(load[m], m));
     tree.build();
     for (int r = 0; r < further; ++r) {
-        const int m = tree.first_least();
-        int32_t &count = p.count[row * mids + m];
-        p.extra[row * further + r] = m;
-        p.extra_rank[row * further + r] = count++;
-        tree.set(m, -(double)(p.load[row * mids + m] / count));
+        const int m = tree.least() & (tree.size - 1);
+        extra[r] = m;
+        extra_rank[r] = count[m]++;
+        tree.replace_least(m, key_of(falling(load[m] / count[m], m)));
     }
 }
-
-struct Items {  // the replicas of one row
-    std::vector<float> share;
-    std::vector<uint32_t> order, spare, key;
-};
 
 // Comparators of Batcher's merge exchange (Knuth, The Art of Computer Programming, vol. 3, 5.2.2 M).
 static const std::vector<std::pair<int, int>> &network(int n) {
@@ -204,38 +225,25 @@ static const std::vector<std::pair<int, int>> &network(int n) {
     return pairs;
 }
 
-struct Output { int64_t *phy2log, *log2phy, *logcnt; int64_t width; };
-
-struct Row {  // where the replicas of one row are written
-    int64_t *phy2log, *log2phy, width, first_slot;
-    const int32_t *expert, *extra, *extra_rank;
-    int mids, room;
-    Row() = default;
-    Row(const Plan &p, const Output &out, int64_t row) : width(out.width), mids(p.mids), room(p.room) {
-        const int64_t layer = row / p.shape.nodes, further = p.slots - p.mids;
-        first_slot = row % p.shape.nodes * p.slots;
-        phy2log = out.phy2log + layer * p.shape.replicas + first_slot;
-        log2phy = out.log2phy + layer * p.shape.experts * width;
-        expert = &p.expert[row * p.mids];
-        extra = p.extra.data() + row * further;
-        extra_rank = p.extra_rank.data() + row * further;
-    }
-    void put(int item, int pack, int filled) const {
-        const bool is_first = item < mids;
-        const int mid = is_first ? item : extra[item - mids], rank = is_first ? 0 : extra_rank[item - mids];
-        const int slot = pack * room + filled;
-        phy2log[slot] = expert[mid];
-        log2phy[expert[mid] * width + rank] = first_slot + slot;
+struct Output {
+    int64_t *phy2log, *log2phy, *logcnt, width, cleared;
+    // Pads log2phy up to and with a layer, shortly before its entries are written: it is still in the cache.
+    void clear_to(const Plan &p, int64_t layer) {
+        const int64_t size = p.shape.experts * width;
+        std::memset(log2phy + cleared * size, 0xff, (layer + 1 - cleared) * size * sizeof(int64_t));
+        cleared = layer + 1;
     }
 };
 
 // W rows of n loads by falling load, of equal ones the first first: their numbers to `key`, the loads to `sorted`.
 static void sort_rows(const float *share, uint32_t *key, float *sorted, int n, int lanes) {
+    uint32_t number = 1;  // the low bits of a key, above which only the load's first bits have room
+    while (number < (uint32_t)n) number = 2 * number + 1;
     for (int i = 0; i < n; ++i) {
         Keys bits;
         std::memcpy(&bits, share + i * W, sizeof bits);
         const Keys rising = ~(bits << 1);  // loads are not negative: as integers they keep their order
-        ((Keys *)key)[i] = (rising & ~(Keys{} + ((1u << INDEX_BITS) - 1))) | (Keys{} + (uint32_t)i);
+        ((Keys *)key)[i] = (rising & ~(Keys{} + number)) | (Keys{} + (uint32_t)i);
     }
     for (const auto &[i, j] : network(n)) {
         Keys *keys = (Keys *)key;
@@ -244,7 +252,7 @@ static void sort_rows(const float *share, uint32_t *key, float *sorted, int n, i
         keys[j] = a < b ? b : a;
     }
     for (int i = 0; i < n * W; ++i) {
-        key[i] &= (1u << INDEX_BITS) - 1;
+        key[i] &= number;
         sorted[i] = share[key[i] * W + i % W];
     }
     Ints wrong = Ints{};
@@ -265,20 +273,33 @@ static void sort_rows(const float *share, uint32_t *key, float *sorted, int n, i
             }
 }
 
-// The items of W short rows, sorted by load, each to the lightest GPU with room; of equal ones to the first.
+// The heaviest items go one to each GPU, as long as all have a load. Returns how many.
+static int dealt_one_each(const float *sorted, const Plan &p, int32_t *slot_of) {
+    for (int lane = 0; lane < W; ++lane)
+        if (!(sorted[(p.packs - 1) * W + lane] > 0)) return 0;
+    for (int i = 0; i < p.packs * W; ++i) slot_of[i] = i / W * p.room;
+    return p.packs;
+}
+
+// The items of W rows, sorted by load, each to the lightest GPU with room; of equal ones to the first.
 template <int LEAVES>  // the power of two that holds the GPUs: what is known now is unrolled
-static void choose_packs(const float *sorted, const Plan &p, int lanes, uint8_t *slot_of) {
+static void choose_packs(const float *sorted, const Plan &p, int lanes, int32_t *slot_of) {
     alignas(64) double held[LEAVES * W];
     alignas(64) int64_t lightest[W];
-    uint8_t next[W][LEAVES];
+    int32_t next[W][LEAVES], end[LEAVES];
     for (int pack = 0; pack < LEAVES; ++pack)
         for (int lane = 0; lane < W; ++lane) {
             held[pack * W + lane] = pack < p.packs ? 0.0 : FULL;
             next[lane][pack] = pack * p.room;
         }
-    uint8_t end[LEAVES];
     for (int pack = 0; pack < LEAVES; ++pack) end[pack] = (pack + 1) * p.room;
-    for (int i = 0; i < p.slots; ++i) {
+    const int dealt = dealt_one_each(sorted, p, slot_of);
+    for (int i = 0; i < dealt; ++i)
+        for (int lane = 0; lane < W; ++lane) {
+            held[i * W + lane] = sorted[i * W + lane];
+            ++next[lane][i];
+        }
+    for (int i = dealt; i < p.slots; ++i) {
         for (int half = 0; half < 2; ++half) {
             Doubles *loads = (Doubles *)held + half, least[LEAVES];
             Longs at[LEAVES];
@@ -301,108 +322,98 @@ static void choose_packs(const float *sorted, const Plan &p, int lanes, uint8_t 
         }
         for (int lane = 0; lane < lanes; ++lane) {
             const int pack = lightest[lane];
-            const uint8_t slot = next[lane][pack]++;
-            slot_of[lane * SHORT_ROW + i] = slot;
+            const int32_t slot = next[lane][pack]++;
+            slot_of[i * W + lane] = slot;
             if (slot + 1 == end[pack]) held[pack * W + lane] = FULL;
         }
     }
 }
 
-// W short rows from `first` on: sorted by load, placed, written.
-static void place_rows(const Plan &p, const Output &out, int first) {
-    alignas(64) float share[SHORT_ROW * W];
-    alignas(64) uint32_t key[SHORT_ROW * W];
-    alignas(64) float sorted[SHORT_ROW * W];
-    int32_t logical[W][SHORT_ROW], entry[W][SHORT_ROW];  // of each replica: its expert, and its place in log2phy
-    uint8_t slot_of[W * SHORT_ROW];
+// The same for many GPUs, with a tree for each row; side by side, so that there is something to do while one waits.
+static void choose_by_trees(const float *sorted, const Plan &p, int lanes, int32_t *slot_of) {
+    static thread_local Losers trees[W];
+    static thread_local std::vector<double> held;
+    static thread_local std::vector<int32_t> next;
+    Losers *const tree = trees;
+    held.assign(p.packs * W, 0.0);
+    next.resize(p.packs * W);
+    const int dealt = dealt_one_each(sorted, p, slot_of);
+    for (int pack = 0; pack < p.packs; ++pack) std::fill_n(&next[pack * W], W, pack * p.room + (pack < dealt));
+    for (int i = 0; i < dealt * W; ++i) held[i] = sorted[i];
+    for (int lane = 0; lane < lanes; ++lane) tree[lane].start(p.packs);
+    const uint64_t number = tree[0].size - 1;  // low bits of a key say which GPU, the others hold the load
+    for (int lane = 0; lane < lanes; ++lane) {
+        for (int pack = 0; pack < p.packs; ++pack)
+            tree[lane].won[tree[lane].size + pack] = key_of((bits_of(held[pack * W + lane]) & ~number) | pack);
+        tree[lane].build();
+    }
+    double *const loads = held.data();
+    int32_t *const free_slot = next.data();
+    for (int i = dealt; i < p.slots; ++i)
+        for (int lane = 0; lane < lanes; ++lane) {
+            const uint32_t pack = tree[lane].least() & number;
+            const int32_t slot = free_slot[pack * W + lane]++;
+            slot_of[i * W + lane] = slot;
+            const double load = loads[pack * W + lane] += sorted[i * W + lane];
+            const bool is_full = slot + 1 == (int32_t)(pack + 1) * p.room;
+            tree[lane].replace_least(pack, key_of((bits_of(is_full ? LAST : load) & ~number) | pack));
+        }
+}
+
+// W rows from `first` on: sorted by load, placed, written.
+static void place_rows(const Plan &p, Output &out, int first) {
+    static thread_local std::vector<Floats> shares, loads;
+    static thread_local std::vector<Keys> keys;
+    static thread_local std::vector<int32_t> logicals, entries, slots;  // of each replica: expert, place in log2phy
     const int n = p.slots, mids = p.mids, lanes = std::min(W, p.rows - first);
+    for (auto *part : {&shares, &loads}) part->resize(n);
+    keys.resize(n);
+    for (auto *part : {&logicals, &entries, &slots}) part->resize(n * W);
+    float *const share = (float *)shares.data(), *const sorted = (float *)loads.data();
+    uint32_t *const key = (uint32_t *)keys.data();
+    int32_t *const slot_of = slots.data();
     for (int lane = 0; lane < W; ++lane) {
         const int64_t row = first + std::min(lane, lanes - 1);
         const float *load = &p.load[row * mids];
         const int32_t *expert = &p.expert[row * mids], *count = &p.count[row * mids];
         const int32_t *extra = p.extra.data() + row * (n - mids), *rank = p.extra_rank.data() + row * (n - mids);
+        int32_t *const logical = &logicals[lane * n], *const entry = &entries[lane * n];
         for (int m = 0; m < mids; ++m) {
             share[m * W + lane] = load[m] / count[m];
-            logical[lane][m] = expert[m];
-            entry[lane][m] = expert[m] * (int32_t)out.width;
+            logical[m] = expert[m];
+            entry[m] = expert[m] * (int32_t)out.width;
         }
         for (int r = mids; r < n; ++r) {
             const int m = extra[r - mids];
             share[r * W + lane] = share[m * W + lane];
-            logical[lane][r] = expert[m];
-            entry[lane][r] = entry[lane][m] + rank[r - mids];
+            logical[r] = expert[m];
+            entry[r] = entry[m] + rank[r - mids];
         }
     }
-    sort_rows(share, key, sorted, n, lanes);
-    if (p.packs <= 1) choose_packs<1>(sorted, p, lanes, slot_of);
-    else if (p.packs <= 2) choose_packs<2>(sorted, p, lanes, slot_of);
-    else if (p.packs <= 4) choose_packs<4>(sorted, p, lanes, slot_of);
-    else if (p.packs <= 8) choose_packs<8>(sorted, p, lanes, slot_of);
-    else if (p.packs <= 16) choose_packs<16>(sorted, p, lanes, slot_of);
-    else choose_packs<32>(sorted, p, lanes, slot_of);
+    if (p.room == 1) {  // one replica each: nothing to balance
+        for (int i = 0; i < n * W; ++i) slot_of[i] = key[i] = i / W;
+    } else {
+        sort_rows(share, key, sorted, n, lanes);
+        if (p.packs == 1) choose_packs<1>(sorted, p, lanes, slot_of);
+        else if (p.packs == 2) choose_packs<2>(sorted, p, lanes, slot_of);
+        else if (p.packs <= 4) choose_packs<4>(sorted, p, lanes, slot_of);
+        else if (p.packs <= 8) choose_packs<8>(sorted, p, lanes, slot_of);
+        else if (p.packs <= 16) choose_packs<16>(sorted, p, lanes, slot_of);
+        else if (p.packs <= FEW_GPUS) choose_packs<FEW_GPUS>(sorted, p, lanes, slot_of);
+        else choose_by_trees(sorted, p, lanes, slot_of);
+    }
     for (int lane = 0; lane < lanes; ++lane) {
-        const Row row(p, out, first + lane);
-        int64_t *const phy2log = row.phy2log, *const log2phy = row.log2phy, first_slot = row.first_slot;
+        const int64_t layer = (first + lane) / p.shape.nodes, first_slot = (first + lane) % p.shape.nodes * n;
+        out.clear_to(p, layer);
+        int64_t *const phy2log = out.phy2log + layer * p.shape.replicas + first_slot;
+        int64_t *const log2phy = out.log2phy + layer * p.shape.experts * out.width;
+        const int32_t *const logical = &logicals[lane * n], *const entry = &entries[lane * n];
         for (int i = 0; i < n; ++i) {
-            const int item = key[i * W + lane], slot = slot_of[lane * SHORT_ROW + i];
-            phy2log[slot] = logical[lane][item];
-            log2phy[entry[lane][item]] = first_slot + slot;
+            const int item = key[i * W + lane], slot = slot_of[i * W + lane];
+            phy2log[slot] = logical[item];
+            log2phy[entry[item]] = first_slot + slot;
         }
     }
-}
-
-// The order of one long row by falling load: radix sort, which is stable.
-static void sort_row(const Plan &p, int64_t row, Items &items) {
-    const int n = p.slots, mids = p.mids;
-    items.share.resize(n);
-    items.order.resize(n);
-    items.spare.resize(n);
-    items.key.resize(n);
-    for (int m = 0; m < mids; ++m) items.share[m] = p.load[row * mids + m] / p.count[row * mids + m];
-    for (int r = mids; r < n; ++r) items.share[r] = items.share[p.extra[row * (n - mids) + r - mids]];
-    uint32_t starts[4][256] = {};
-    for (int i = 0; i < n; ++i) {
-        const uint32_t key = items.key[i] = ~bits_of(items.share[i]);
-        items.order[i] = i;
-        for (int byte = 0; byte < 4; ++byte) ++starts[byte][key >> (8 * byte) & 255];
-    }
-    for (int byte = 0; byte < 4; ++byte) {
-        uint32_t *start = starts[byte], total = 0;
-        bool is_one = false;
-        for (int digit = 0; digit < 256; ++digit) {
-            is_one |= start[digit] == (uint32_t)n;
-            total += start[digit];
-            start[digit] = total - start[digit];
-        }
-        if (is_one) continue;
-        for (uint32_t item : items.order) items.spare[start[items.key[item] >> (8 * byte) & 255]++] = item;
-        items.order.swap(items.spare);
-    }
-}
-
-// Up to TOGETHER long rows at once, so that the processor has something to do while it waits for one of them.
-static void place_long_rows(const Plan &p, const Output &out, int64_t first) {
-    static thread_local Tree trees[TOGETHER];
-    static thread_local Items items[TOGETHER];
-    static thread_local std::vector<int32_t> filled;
-    Row rows[TOGETHER];
-    const int together = std::min<int64_t>(TOGETHER, p.rows - first);
-    filled.assign(together * p.packs, 0);
-    for (int k = 0; k < together; ++k) {
-        rows[k] = Row(p, out, first + k);
-        sort_row(p, first + k, items[k]);
-        trees[k].start(p.packs, FULL);
-        std::fill_n(trees[k].value.begin() + trees[k].size, p.packs, 0.0);
-        trees[k].build();
-    }
-    for (int i = 0; i < p.slots; ++i)
-        for (int k = 0; k < together; ++k) {
-            Tree &tree = trees[k];
-            const int pack = tree.first_least(), item = items[k].order[i];
-            const int before = filled[k * p.packs + pack]++;
-            rows[k].put(item, pack, before);
-            tree.set(pack, before + 1 == p.room ? FULL : tree.value[tree.size + pack] + items[k].share[item]);
-        }
 }
 
 // Counts the replicas; returns the largest count.
@@ -433,21 +444,13 @@ extern "C" int64_t count_replicas(const float *weight, const int64_t *sizes) {
 extern "C" void place(int64_t *phy2log, int64_t *log2phy, int64_t *logcnt, int64_t width) {
     const Plan &p = plan;
     const Shape &s = p.shape;
-    const Output out{phy2log, log2phy, logcnt, width};
-    std::memset(log2phy, 0xff, s.layers * s.experts * width * sizeof(int64_t));
+    Output out{phy2log, log2phy, logcnt, width, 0};
     for (int64_t row = 0; row < p.rows; ++row) {
         int64_t *counts = logcnt + row / s.nodes * s.experts;
         const int32_t *expert = &p.expert[row * p.mids], *count = &p.count[row * p.mids];
         for (int m = 0, mids = p.mids; m < mids; ++m) counts[expert[m]] = count[m];
     }
-    if (p.room == 1) {  // one replica each: nothing to balance
-        for (int64_t row = 0; row < p.rows; ++row)
-            for (int item = 0; item < p.slots; ++item) Row(p, out, row).put(item, item, 0);
-    } else if (p.slots <= SHORT_ROW && p.packs <= FEW_GPUS) {
-        for (int row = 0; row < p.rows; row += W) place_rows(p, out, row);
-    } else {
-        for (int row = 0; row < p.rows; row += TOGETHER) place_long_rows(p, out, row);
-    }
+    for (int row = 0; row < p.rows; row += W) place_rows(p, out, row);
 }
 """
 
