@@ -4,8 +4,8 @@ Source: the algorithm is DeepSeek's (https://github.com/deepseek-ai/EPLB); this 
 Idea: each node of each layer is a row, and rows do not depend on each other, so one vector holds the same item of
 several rows. Rows are sorted by Batcher's network on 32-bit keys of load and index, then mended where loads differ in
 their last bits only; GPUs are chosen by vector minima, or by a tree of losers for each row where there are more than
-32. Short rows count their replicas by vector maxima, long ones by such a tree. log2phy is padded layer by layer, shortly
-before its entries are written.
+32. Short rows count their replicas by vector maxima, long ones by such a tree. log2phy is padded layer by layer,
+shortly before its entries are written.
 Complexity: O(L R (log^2 R + G / N) / lanes), or O(L R (log^2 R / lanes + log G)) for many GPUs.
 Exact: yes; loads per replica in float32 and sums in float64, as in the seed (for more than 32 GPUs sums that differ by
 less than G / 2^52 of themselves count as equal).
@@ -147,8 +147,8 @@ static void replicate_rows(Plan &p, int first) {
     }
 }
 
-// A key is a double whose high bits are compared for a value and whose low bits hold a number: of equal values the least
-// number is the least key. As doubles, since their minimum takes one instruction and no branch.
+// A key is a double whose high bits are compared for a value and whose low bits hold a number: of equal values the
+// least number is the least key. As doubles, since their minimum takes one instruction and no branch.
 static double key_of(uint64_t bits) { double key; std::memcpy(&key, &bits, sizeof key); return key; }
 static uint64_t bits_of(double key) { uint64_t bits; std::memcpy(&bits, &key, sizeof bits); return bits; }
 
