@@ -23,18 +23,16 @@ def round_packing(weight, num_packs):
     packs = torch.arange(num_packs, device=weight.device)
     if items == num_packs:
         return packs.expand(rows, -1)
-    load, order = weight.sort(dim=1, descending=True)
+    order = weight.view(torch.int32).sort(dim=1, descending=True).indices  # not negative: as integers in the same order
     rounds = items // num_packs
-    load = load.view(rows, rounds, num_packs)
-    place = torch.empty((rows, rounds, num_packs), dtype=torch.int64, device=weight.device)
-    place[:, 0] = packs * rounds
+    load = weight.gather(1, order).view(rows, rounds, num_packs)
     lightest, held = packs.flip(0).expand(rows, -1), load[:, 0].flip(1)  # the first round fills them in falling order
-    for turn in range(1, rounds):
-        if turn > 1:
-            held, moved = held.sort(1)
-            lightest = lightest.gather(1, moved)
-        torch.add(lightest * rounds, turn, out=place[:, turn])
-        held = held + load[:, turn]
+    chosen = [packs.expand(rows, -1), lightest]
+    for turn in range(1, rounds - 1):
+        held, moved = (held + load[:, turn]).sort(1)
+        lightest = lightest.gather(1, moved)
+        chosen.append(lightest)
+    place = torch.stack(chosen[:rounds], 1).mul_(rounds).add_(torch.arange(rounds, device=weight.device)[:, None])
     return torch.empty_like(order).scatter_(1, place.flatten(1), order)
 
 
