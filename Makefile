@@ -27,7 +27,7 @@ test: .venv/installed-dev
 control: .venv/installed-plots
 	$(BIN)/python benchmarks/control.py $(if $(LLM),--llm $(LLM))
 
-# On a machine with a GPU: the tests on it, then results/gpu. $(GPU_PYTHON) needs torch with CUDA, numpy, numba, scipy,
+# On a machine with a GPU: the tests on it, then results/gpu. $(GPU_PYTHON) needs torch with CUDA, Triton, numpy, numba, scipy,
 # PyYAML and pytest; nothing is installed.
 gpu: export PYTHONPATH := src
 gpu:

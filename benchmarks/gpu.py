@@ -1,4 +1,4 @@
-"""The evaluator on a GPU: the seed, the reference and a program in torch, on the GPU and on the CPU beside it.
+"""The evaluator on a GPU: the seed, the reference and balancers in torch and Triton; what a CPU can run, there as well.
 
     python benchmarks/gpu.py            # on a machine with a GPU; `make gpu` runs the tests before
     python benchmarks/gpu.py --check    # only whether there is one; exit code 3 if not
@@ -26,13 +26,16 @@ from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.settings import Device, Settings
 from eplb_evolve.evaluation.task import build_task
+from eplb_evolve.results.board import declared_device
 
 ROOT = Path(__file__).parents[1]
 WORKLOAD, CHECKS = "dsv3-composite", ("gptoss20b-phased",)
 PROGRAMS = {
     "seed, plain loops": ROOT / "initial_program.py",
     f"reference, {reference.NAME}": Path(reference.__file__),
-    "torch_rounds, torch": ROOT / "benchmarks" / "torch_rounds.py",
+    "torch_rounds, torch": ROOT / "seeds" / "torch_rounds.py",
+    "torch_graph, the same in a CUDA graph": ROOT / "seeds" / "torch_graph.py",
+    "triton_greedy, one kernel": ROOT / "seeds" / "triton_greedy.py",
 }
 REPEATED = "torch_rounds, torch"
 REPEATS, STARTS = 10, 5
@@ -66,7 +69,8 @@ def measure(device: Device, settings: Settings, repeats: int = REPEATS) -> Repor
         start = statistics.median(_start_ms(bench, settings) for _ in range(STARTS))
         with bench.timing_lock():
             null = bench.measure_null_call(sorted(os.sched_getaffinity(0))[: settings.limits.threads])
-        rows = {name: evaluate(program, task, bench) for name, program in PROGRAMS.items()}
+        programs = {name: file for name, file in PROGRAMS.items() if declared_device(file) in ("cpu", device)}
+        rows = {name: evaluate(program, task, bench) for name, program in programs.items()}
         again = [evaluate(PROGRAMS[REPEATED], task, bench).ratio_to_reference for _ in range(repeats)]
     ratios = [ratio for ratio in again if ratio is not None]
     deviation = statistics.stdev(ratios) / statistics.mean(ratios) if len(ratios) == repeats else None

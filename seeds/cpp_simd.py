@@ -185,21 +185,28 @@ struct Losers {
     }
 };
 
-static void replicate_row(Plan &p, int64_t row) {
-    static thread_local Losers tree;
-    const int mids = p.mids, further = p.slots - mids;
-    const float *load = &p.load[row * mids];
-    int32_t *count = &p.count[row * mids], *extra = p.extra.data() + row * further;
-    int32_t *extra_rank = p.extra_rank.data() + row * further;
-    tree.start(mids);
-    for (int m = 0; m < mids; ++m) tree.won[tree.size + m] = key_of(falling(load[m], m));
-    tree.build();
-    for (int r = 0; r < further; ++r) {
-        const int m = tree.least() & (tree.size - 1);
-        extra[r] = m;
-        extra_rank[r] = count[m]++;
-        tree.replace_least(m, key_of(falling(load[m] / count[m], m)));
+// The same for up to W long rows, with a tree for each; side by side, so that there is something to do while one waits.
+static void replicate_long_rows(Plan &p, int first) {
+    static thread_local Losers trees[W];
+    Losers *const tree = trees;
+    const int mids = p.mids, lanes = std::min(W, p.rows - first), further = p.slots - mids;
+    for (int lane = 0; lane < lanes; ++lane) {
+        const float *load = &p.load[(int64_t)(first + lane) * mids];
+        tree[lane].start(mids);
+        double *const leaves = &tree[lane].won[tree[lane].size];
+        for (int m = 0; m < mids; ++m) leaves[m] = key_of(falling(load[m], m));
+        tree[lane].build();
     }
+    const uint32_t number = tree[0].size - 1;
+    for (int r = 0; r < further; ++r)
+        for (int lane = 0; lane < lanes; ++lane) {
+            const int64_t row = first + lane;
+            const uint32_t m = tree[lane].least() & number;
+            int32_t &count = p.count[row * mids + m];
+            p.extra[row * further + r] = m;
+            p.extra_rank[row * further + r] = count++;
+            tree[lane].replace_least(m, key_of(falling(p.load[row * mids + m] / count, m)));
+        }
 }
 
 // Comparators of Batcher's merge exchange (Knuth, The Art of Computer Programming, vol. 3, 5.2.2 M).
@@ -435,7 +442,7 @@ extern "C" int64_t count_replicas(const float *weight, const int64_t *sizes) {
     if (p.slots <= SHORT_ROW && p.mids > 1)
         for (int row = 0; row < p.rows; row += W) replicate_rows(p, row);
     else
-        for (int row = 0; row < p.rows; ++row) replicate_row(p, row);
+        for (int row = 0; row < p.rows; row += W) replicate_long_rows(p, row);
     int32_t most = 1;
     for (int32_t rank : p.extra_rank) most = std::max(most, rank + 1);
     return most;

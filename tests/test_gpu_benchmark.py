@@ -12,6 +12,7 @@ from support import ROOT
 
 from eplb_evolve import machine
 from eplb_evolve.evaluation.settings import Settings, Timing
+from eplb_evolve.results.board import declared_device
 from eplb_evolve.sandbox import Zygote
 
 SCRIPT = ROOT / "benchmarks" / "gpu.py"
@@ -47,6 +48,8 @@ def test_what_it_writes(gpu, monkeypatch, tmp_path):
     monkeypatch.setattr(Zygote, "command", STAND_IN)
     monkeypatch.setattr(gpu, "WORKLOAD", "gptoss20b-phased")
     monkeypatch.setattr(gpu, "CHECKS", ())
+    runnable = {name: file for name, file in gpu.PROGRAMS.items() if declared_device(file) == "cpu"}
+    monkeypatch.setattr(gpu, "PROGRAMS", runnable)
     reports = [gpu.measure("cuda", Settings(timing=Timing(pairs_fast=4, pairs_slow=3)), repeats=2)]
     gpu.write(reports, tmp_path / "results")
     machine.describe.cache_clear()

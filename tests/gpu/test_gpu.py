@@ -18,7 +18,7 @@ from eplb_evolve.evaluation.task import build_task
 from eplb_evolve.placement import Topology
 from eplb_evolve.sandbox import Limits
 
-ROUNDS = (ROOT / "benchmarks" / "torch_rounds.py").read_text()
+ROUNDS = (ROOT / "seeds" / "torch_rounds.py").read_text()
 CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"
 LIMITS = Limits(first_call_s=60.0, call_s=20.0)
 
@@ -92,10 +92,16 @@ def test_programs_that_plan_on_the_host_run_as_they_are(seed, bench, task):
     assert result.feasible, result.reason
 
 
+@pytest.mark.parametrize("seed", ["torch_rounds", "torch_graph", "triton_greedy"])
+def test_seeds_for_the_gpu_are_feasible(seed, bench, task):
+    result = evaluate(ROOT / "seeds" / f"{seed}.py", task, bench)
+    assert result.feasible, result.reason
+
+
 @pytest.mark.parametrize("place", ["output", "output.cpu()", "output.cpu().pin_memory()"])
 def test_outputs_may_be_on_the_gpu_or_on_the_host(wrapped, bench, place):
     loads = np.random.default_rng(0).lognormal(8, 1, (5, 32)).astype(np.float32)
-    expected = plan(bench, ROOT / "benchmarks" / "torch_rounds.py", loads)
+    expected = plan(bench, ROOT / "seeds" / "torch_rounds.py", loads)
     found = plan(bench, wrapped(f"return tuple({place} for output in {CALL})"), loads)
     for name in ("phy2log", "log2phy", "logcnt"):
         assert np.array_equal(getattr(found, name), getattr(expected, name))
