@@ -80,13 +80,20 @@ class Case:
 
 @dataclass(frozen=True)
 class Result:
-    """One program on one case. Milliseconds of each call after the first; means over the judged calls of the rest."""
+    """One program on one case.
+
+    Attributes:
+        ms: quartiles over hot calls, over cold ones where there were no hot ones; none when it failed before the second
+        cold_ms: quartiles over judged calls after the first
+        same, next, transfers: means over those
+    """
 
     program: str
     case: str
     threads: int
     ms: list[float]
     cold_ms: list[float]
+    calls: int
     first_ms: float
     same: float
     next: float
@@ -120,7 +127,7 @@ def main() -> None:
         results += json.loads(part.read_text())
         part.unlink()
     document = {"machine": machine.describe(), "date": time.strftime("%Y-%m-%d", time.gmtime()), "results": results}
-    (arguments.out / "algorithms.json").write_text(json.dumps(document, indent=0) + "\n")
+    (arguments.out / "algorithms.json").write_text(json.dumps(document, indent=1) + "\n")
     write_report(arguments.out)
 
 
@@ -239,14 +246,14 @@ class Runner:
         result = self.function(*arguments)
         return result, 1e3 * (time.perf_counter() - started)
 
-    @property
-    def ms(self) -> list[float]:
-        """Of the hot loops, where there were some."""
-        return self.hot_ms or self.cold_ms
-
     def is_spent(self, seconds: float) -> bool:
         """Whether it had its time, or failed."""
         return bool(self.failure) or (len(self.cold_ms) >= LEAST_CALLS and sum(self.cold_ms) > 1e3 * seconds)
+
+
+def quartiles(values: list[float]) -> list[float]:
+    """The three, or nothing of nothing."""
+    return [float(f"{value:.5g}") for value in np.percentile(values, [25, 50, 75])] if values else []
 
 
 def interleaved(
@@ -271,8 +278,9 @@ def interleaved(
             name,
             case.name,
             threads,
-            runner.ms,
-            runner.cold_ms,
+            quartiles(runner.hot_ms or runner.cold_ms),
+            quartiles(runner.cold_ms),
+            len(runner.hot_ms or runner.cold_ms),
             runner.first_ms,
             float(same),
             float(later),

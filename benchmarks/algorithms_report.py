@@ -1,7 +1,6 @@
 """Table and picture of algorithms.py's figures."""
 
 import json
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,13 @@ HEADINGS = (
     "cold ms",
     "first ms",
 )
+ABOUT = """\
+One process gives all programs turns on the same windows. ms: median in a hot loop; cold: ms of the first call of a
+turn, after the others, median; first: ms of the very first, which may compile. `x deepseek` and `x reference` are
+ratios of ms to the published form and to the evaluator's yardstick. Balance is the mean over calls of vLLM's
+balancedness on the window planned on and on the next; transfers are the share of replicas whose expert was not on that
+GPU in the program's own last plan. `eplb evaluate` measures under harder conditions.
+"""
 GROWING = ("layers", "experts", "replicas", "GPUs")
 
 
@@ -34,11 +40,7 @@ def write_report(folder: Path) -> None:
         "",
         f"Written by `python benchmarks/algorithms.py`. {document['machine']}; {document['date']}.",
         "",
-        "One process gives all programs turns on the same windows. ms: median in a hot loop; cold: ms of the first call of",
-        "a turn, after the others, median; first: ms of the very first, which may compile. `x deepseek` and `x reference`",
-        "are ratios of ms to the published form and to the evaluator's yardstick. Balance is the mean over calls of",
-        "vLLM's balancedness on the window planned on and on the next; transfers are the share of replicas whose expert",
-        "was not on that GPU in the program's own last plan. `eplb evaluate` measures under harder conditions.",
+        *ABOUT.splitlines(),
     ]
     for threads in sorted({result["threads"] for result in results}):
         for case in dict.fromkeys(result["case"] for result in results if result["threads"] == threads):
@@ -52,7 +54,7 @@ def write_report(folder: Path) -> None:
 
 def table(results: Sequence[dict[str, Any]]) -> list[str]:
     """One case's programs, the fastest first."""
-    medians = {result["program"]: statistics.median(result["ms"]) for result in results if result["ms"]}
+    medians = {result["program"]: result["ms"][1] for result in results if result["ms"]}
     reference = next((ms for name, ms in medians.items() if name.startswith("greedy-numpy")), float("nan"))
     lines = [f"| {' | '.join(HEADINGS)} |", "|---" + "|---:" * (len(HEADINGS) - 1) + "|"]
     by_time = sorted(results, key=lambda each: medians.get(each["program"], np.inf))
@@ -65,7 +67,7 @@ def table(results: Sequence[dict[str, Any]]) -> list[str]:
         if name in POLICIES:
             lines.append(f"| {name} | - | - | - | {balance} | - | - |")
             continue
-        ms, cold = medians[name], statistics.median(result["cold_ms"])
+        ms, cold = medians[name], result["cold_ms"][1]
         ratios = f"{medians.get(PEER, float('nan')) / ms:.1f} | {reference / ms:.1f}"
         lines.append(f"| {name} | {ms:.3g} | {ratios} | {balance} | {cold:.3g} | {result['first_ms']:.0f} |")
     return lines
@@ -83,7 +85,7 @@ def growth(results: Sequence[dict[str, Any]]) -> list[str]:
         cells = []
         for axis in GROWING:
             points = [
-                (int(result["case"].split()[1]), statistics.median(result["ms"]))
+                (int(result["case"].split()[1]), result["ms"][1])
                 for result in alone
                 if result["program"] == program and result["case"].split()[0] == axis
             ]
@@ -105,7 +107,7 @@ def draw(results: Sequence[dict[str, Any]], file: Path) -> None:
         return
     policies = [each for each in shown if each["program"] in POLICIES]
     points = [
-        (statistics.median(each["ms"]), each["next"], each["transfers"], each["program"])
+        (each["ms"][1], each["next"], each["transfers"], each["program"])
         for each in shown
         if each["program"] not in POLICIES
     ]

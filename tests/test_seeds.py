@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from eplb_evolve.placement import Topology, gpu_loads, initial_phy2log, transfers, verify
+from eplb_evolve.proposer.engine import propose
 from eplb_evolve.workload import catalog
 
 os.environ["TRITON_INTERPRET"] = "1"  # Triton asks when a kernel is defined
@@ -185,3 +186,13 @@ def test_movement_aware_forms_move_less_than_the_greedy(seed, published):
     greedy_old, greedy_new = planned(published, weight, topology), planned(published, later, topology)
     new = planned(seed, later, topology, old).phy2log
     assert transfers(old, new, 8, 64) <= transfers(greedy_old.phy2log, greedy_new.phy2log, 8, 64)
+
+
+@pytest.mark.parametrize("file", SEEDS, ids=lambda file: file.stem)
+def test_a_search_can_start_from_it(file):
+    source = file.read_text()
+    child = propose(source, seed=0).source
+    assert child != source
+    assert [line for line in child.splitlines() if "EVOLVE-BLOCK" in line] == [
+        line for line in source.splitlines() if "EVOLVE-BLOCK" in line
+    ]

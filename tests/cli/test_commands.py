@@ -193,7 +193,15 @@ def test_a_record_is_kept_and_lands_on_the_written_leaderboard(eplb, project):
     assert {each["split"] for each in record["evaluations"]} == {"search", "holdout"}
     assert record["command"] == f"eplb record {SEED.name} --name deepseek --from seed"
     assert eplb("leaderboard", "--write")[0] == 0
-    assert "[deepseek](records/deepseek/)" in (project / "results" / "LEADERBOARD.md").read_text()
+    board = project / "results" / "LEADERBOARD.md"
+    assert "[deepseek](records/deepseek/)" in board.read_text()
+    assert eplb("leaderboard", "--seeds", "--write")[0] == 0
+    written = board.read_text()
+    assert "[deepseek](../seeds/deepseek.py)" in written.split("holdout windows")[1]
+    standing = (project / "results" / "standing.json").read_text()
+    assert eplb("leaderboard", "--write")[0] == 0
+    assert board.read_text() == written
+    assert (project / "results" / "standing.json").read_text() == standing
 
 
 def test_outside_a_checkout_the_package_uses_its_own(eplb, tmp_path, monkeypatch):

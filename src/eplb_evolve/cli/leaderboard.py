@@ -1,6 +1,7 @@
 """`eplb leaderboard`: what was found, beside the seeds and the reference, on windows that the search never saw."""
 
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -18,8 +19,9 @@ from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import cache_dir, project_root
 from eplb_evolve.results.board import Row, Table, declared_device, declared_provenance, evolved_rows, tables
 from eplb_evolve.results.ledger import FILE_NAME, Entry, Ledger, now
-from eplb_evolve.results.records import read_records
+from eplb_evolve.results.records import read_records, versions
 from eplb_evolve.results.show import legend, to_markdown, to_terminal
+from eplb_evolve.results.standing import read_standing, write_standing
 
 PUBLISHED = "deepseek"
 """The stem of the published form among the seeds: it is on every board."""
@@ -39,7 +41,12 @@ def leaderboard(
         bool, typer.Option("--seeds", help="Measure every balancer in seeds/ that this machine has not measured yet.")
     ] = False,
     write: Annotated[
-        bool, typer.Option("--write", help="Write results/LEADERBOARD.md from the records, and stop.")
+        bool,
+        typer.Option(
+            "--write",
+            help="Write results/LEADERBOARD.md from the records and results/standing.json, and stop; with --seeds, "
+            "measure what is in the latter first.",
+        ),
     ] = False,
     config: options.ConfigFile = None,
     as_json: options.AsJson = False,
@@ -51,10 +58,15 @@ def leaderboard(
     """
     root = project_root()
     if write:
+        if seeds:
+            _measure_standing(root, options.tasks(config, workload, split))
         records = [row for record in read_records(root / "results" / "records") for row in record.rows()]
+        standing = read_standing(root / "results")
         file = root / "results" / "LEADERBOARD.md"
-        file.write_text(to_markdown(tables(records)))
-        options.say(f"wrote {file.relative_to(root)} from {len(records)} measurements in results/records/")
+        file.write_text(to_markdown(tables(records + standing)))  # of the same program, the standing row counts
+        options.say(
+            f"wrote {file.relative_to(root)} from {len(records)} recorded and {len(standing)} standing measurements"
+        )
         return
     ledger = Ledger(run or _newest(root))
     if run is not None and not ledger.file.exists():
@@ -91,9 +103,26 @@ def _standing_rows(root: Path, task: Task, bench: Bench, every_seed: bool) -> li
             options.say(f"measuring {file.stem} ...")
             found = measured(file, task, bench, cache_dir())
         if found is not None:
-            rows.append(Row(file.stem, declared_provenance(file), with_speedup(found, seed)))
+            link = f"../seeds/{file.name}"
+            rows.append(Row(file.stem, declared_provenance(file), with_speedup(found, seed), link=link))
     evaluation = with_speedup(measured(Path(reference.__file__), task, bench, cache_dir()), seed)
-    return [*rows, Row(reference.NAME, "reference", evaluation)]
+    return [*rows, Row(reference.NAME, "reference", evaluation, link="../src/eplb_evolve/reference.py")]
+
+
+def _measure_standing(root: Path, tasks: Sequence[Task]) -> None:
+    """results/standing.json: every seed, the reference, and every evolved program that was recorded."""
+    evolved = [record for record in read_records(root / "results" / "records") if record.provenance == "evolved"]
+    rows: list[Row] = []
+    with closing(open_bench(tasks[0].settings)) as bench:
+        for task in tasks:
+            rows += _standing_rows(root, task, bench, every_seed=True)
+            seed = seed_ratio(root / "seeds" / "deepseek.py", task, bench, cache_dir())
+            for record in evolved:
+                options.say(f"measuring {record.name} ...")
+                program = root / "results" / "records" / record.name / "program.py"
+                evaluation = with_speedup(measured(program, task, bench, cache_dir()), seed)
+                rows.append(Row(record.name, "evolved", evaluation, record.how, link=f"records/{record.name}/"))
+    write_standing(root / "results", rows, now(), versions())
 
 
 def _confirm(ledger: Ledger, task: Task, bench: Bench) -> None:

@@ -23,6 +23,7 @@ class Row:
             by a search here)
         how: for an evolved one, the tier and operators of its last step
         rank: 1 is best within its table; None for what is invalid or infeasible
+        link: where its program is, seen from results/
     """
 
     name: str
@@ -30,6 +31,7 @@ class Row:
     evaluation: Evaluation
     how: str = ""
     rank: int | None = None
+    link: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`: the evaluation's fields plus rank, name and provenance."""

@@ -42,7 +42,8 @@ class Record:
 
     def rows(self) -> list[Row]:
         """One board row per evaluation."""
-        return [Row(self.name, self.provenance, evaluation, self.how) for evaluation in self.evaluations]
+        link = f"records/{self.name}/"
+        return [Row(self.name, self.provenance, evaluation, self.how, link=link) for evaluation in self.evaluations]
 
     def write(self, folder: Path, source: bytes) -> None:
         """Write program.py and record.json into folder/NAME; never over an existing record."""

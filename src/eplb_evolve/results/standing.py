@@ -1,0 +1,35 @@
+"""results/standing.json: the seeds, the reference and recorded programs, measured in one go, for LEADERBOARD.md."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.results.board import Row
+
+FILE_NAME = "standing.json"
+
+
+def write_standing(folder: Path, rows: Sequence[Row], when: str, versions: dict[str, str]) -> None:
+    """Replace the file in `folder`."""
+    measured = [
+        {"name": row.name, "provenance": row.provenance, "link": row.link, "evaluation": row.evaluation.as_dict()}
+        for row in rows
+    ]
+    document = {"when": when, "command": "eplb leaderboard --seeds --write", "versions": versions, "rows": measured}
+    (folder / FILE_NAME).write_text(json.dumps(document, indent=1) + "\n")
+
+
+def read_standing(folder: Path) -> list[Row]:
+    """The rows of the file in `folder`; none when there is no file."""
+    file = folder / FILE_NAME
+    if not file.exists():
+        return []
+    try:
+        return [
+            Row(row["name"], row["provenance"], Evaluation.from_dict(row["evaluation"]), link=row["link"])
+            for row in json.loads(file.read_text())["rows"]
+        ]
+    except (OSError, ValueError, TypeError, KeyError) as problem:
+        raise UsageError(f"{file} is broken: {problem}; restore it with git checkout") from problem

@@ -1,0 +1,82 @@
+"""The cost model: step time from balance, cost of a rebalance, net throughput against never rebalancing.
+
+Source of the step's form: a step is a part that does not depend on placement and a part that waits for the fullest
+GPU, T(r) = T(1) (1 - f + f r) with r = fullest / mean load = 1 / balancedness.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from eplb_evolve.errors import UsageError
+from eplb_evolve.serving.presets import Deployment
+
+Mode = Literal["blocking", "background"]
+"""Serving stands still while planning and moving weights, or goes on with the old placement until both are done."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """One rebalance and the interval that it serves, as measured on a trace.
+
+    Attributes:
+        plan_s: what the plan took
+        received_slots: most replicas that one GPU receives, mean over layers
+        balancedness: of the interval's load with the new placement, 0..1
+        balancedness_stale: of the same load with the placement before
+        balancedness_never: of the same load with the placement of the start
+    """
+
+    plan_s: float
+    received_slots: float
+    balancedness: float
+    balancedness_stale: float
+    balancedness_never: float
+
+
+def step_s(deployment: Deployment, balancedness: float) -> float:
+    """Seconds of a step at that balancedness, 0 < balancedness <= 1."""
+    if not 0 < balancedness <= 1:
+        raise UsageError(f"balancedness is above 0 and at most 1, not {balancedness}")
+    share = deployment.load_share
+    return deployment.step_s * (1 - share + share / balancedness)
+
+
+def transfer_s(deployment: Deployment, received_slots: float) -> float:
+    """Seconds to move weights when the busiest GPU receives so many replicas in each layer, layer after layer.
+
+    Bytes alone are a small part: software overhead per layer dominates what servers report.
+    """
+    crossing, hardware = deployment.crossing_share, deployment.hardware
+    per_byte = (1 - crossing) / hardware.scale_up_bytes_per_s + crossing / hardware.scale_out_bytes_per_s
+    per_layer = deployment.layer_overhead_s + received_slots * deployment.model.expert_bytes * per_byte
+    return deployment.model.layers * per_layer if received_slots > 0 else 0.0
+
+
+def net_throughput(deployment: Deployment, intervals: Sequence[Interval], steps: int, mode: Mode) -> float:
+    """Throughput with a rebalance every `steps` steps / throughput of never rebalancing, on the same load."""
+    if steps < 1:
+        raise UsageError(f"an interval has one step at least, not {steps}")
+    if not intervals:
+        raise UsageError("nothing to judge: the trace has not one interval after the first plan")
+    spent = never = 0.0
+    for each in intervals:
+        new, stale = step_s(deployment, each.balancedness), step_s(deployment, each.balancedness_stale)
+        cost = each.plan_s + transfer_s(deployment, each.received_slots)
+        if mode == "blocking":
+            spent += cost + steps * new
+        else:
+            late = min(steps, cost / stale)
+            spent += late * stale + (steps - late) * new
+        never += steps * step_s(deployment, each.balancedness_never)
+    return never / spent
+
+
+def break_even_steps(deployment: Deployment, intervals: Sequence[Interval]) -> float:
+    """Steps after which blocking rebalances have earned their cost; infinite when they never do."""
+    cost = gain = 0.0
+    for each in intervals:
+        cost += each.plan_s + transfer_s(deployment, each.received_slots)
+        gain += step_s(deployment, each.balancedness_never) - step_s(deployment, each.balancedness)
+    return cost / gain if gain > 0 else math.inf
