@@ -28,6 +28,8 @@ ratios of ms to the published form and to the evaluator's yardstick. Balance is 
 balancedness on the window planned on and on the next; transfers are the share of replicas whose expert was not on that
 GPU in the program's own last plan. `eplb evaluate` measures under harder conditions.
 """
+NEAR = 0.015
+"""What the lower part of the picture shows of balancedness below the best."""
 GROWING = ("layers", "experts", "replicas", "GPUs")
 
 
@@ -111,26 +113,30 @@ def draw(results: Sequence[dict[str, Any]], file: Path) -> None:
         for each in shown
         if each["program"] not in POLICIES
     ]
-    figure, axes = pyplot.subplots(figsize=(9, 5.5))
-    dots = axes.scatter(
-        [x for x, *_ in points], [y for _, y, *_ in points], c=[c for *_, c, _ in points], cmap="viridis"
-    )
-    front, best = [], -np.inf
-    for x, y, *_ in sorted(points):
-        if y > best:
-            front.append((x, y))
-            best = y
-    axes.step(*zip(*front, strict=True), where="post", color="grey", linewidth=1, zorder=0)
-    for x, y, _, name in points:
-        axes.annotate(name, (x, y), xytext=(4, 3), textcoords="offset points", fontsize=7)
-    axes.set_xscale("log")
+    front = [point for point in points if all(point[0] <= x or point[1] > y for x, y, *_ in points)]
+    figure, both = pyplot.subplots(2, figsize=(9, 9), layout="constrained", height_ratios=(1, 1.4))
+    for axes in both:
+        times, balances, moved, _ = zip(*points, strict=True)
+        dots = axes.scatter(times, balances, c=moved, cmap="viridis")
+        axes.step(*zip(*[point[:2] for point in sorted(front)], strict=True), where="post", color="grey", zorder=0)
+        axes.set_xscale("log")
+        axes.set_ylabel("balancedness on the next window")
+        axes.grid(True, which="both", alpha=0.25)
+    whole, near = both
+    best = max(balance for _, balance, *_ in points)
+    for time, balance, _, name in points:
+        if balance < best - NEAR:
+            whole.annotate(name, (time, balance), xytext=(5, 3), textcoords="offset points", fontsize=8)
+        else:
+            near.annotate(name, (time, balance), xytext=(2, 5), textcoords="offset points", fontsize=8, rotation=55)
     for each in policies:
-        axes.axhline(each["next"], linestyle=":", color="grey", linewidth=1)
-        axes.annotate(each["program"], (1, each["next"]), xycoords=("axes fraction", "data"), ha="right", fontsize=7)
-    axes.set_xlabel("ms of a plan, one thread")
-    axes.set_ylabel("balancedness on the next window")
-    figure.colorbar(dots, label="transfers")
-    axes.grid(True, which="both", alpha=0.25)
-    figure.tight_layout()
+        whole.axhline(each["next"], linestyle=":", color="grey")
+        whole.annotate(
+            each["program"], (0.01, each["next"]), xycoords=("axes fraction", "data"), va="bottom", fontsize=8
+        )
+    near.set_ylim(best - NEAR, best + NEAR / 2)
+    near.set_xlabel("ms of a plan in a hot loop, one thread")
+    whole.set_title("dsv3-composite, holdout windows; below, the best of them nearer", fontsize=10)
+    figure.colorbar(dots, ax=both, label="transfers")
     figure.savefig(file, metadata={"Date": None})
     pyplot.close(figure)

@@ -215,12 +215,24 @@ def transfers(old_phy2log: Ints, new_phy2log: Ints, gpus: int, experts: int) -> 
 
     Both placements [L, R]. A second replica of an expert on a GPU that already held it moves nothing.
     """
+    return float(_arriving(old_phy2log, new_phy2log, gpus, experts).mean())
+
+
+def received_slots(old_phy2log: Ints, new_phy2log: Ints, gpus: int, experts: int) -> float:
+    """Slots of the GPU that receives the most weights in a layer, mean over layers: a layer waits for it."""
+    arriving = _arriving(old_phy2log, new_phy2log, gpus, experts)
+    return float(arriving.reshape(len(arriving), gpus, -1).sum(axis=2).max(axis=1).mean())
+
+
+def _arriving(old_phy2log: Ints, new_phy2log: Ints, gpus: int, experts: int) -> NDArray[np.bool_]:
+    """Which slots [L, R] hold an expert that their GPU did not hold."""
     layers, replicas = new_phy2log.shape
     gpu = np.arange(replicas) // (replicas // gpus)
     held = np.zeros((layers, gpus, experts), dtype=bool)
     rows = np.arange(layers)[:, None]
     held[rows, gpu[None, :], old_phy2log] = True
-    return float(1.0 - held[rows, gpu[None, :], new_phy2log].mean())
+    arriving: NDArray[np.bool_] = ~held[rows, gpu[None, :], new_phy2log]
+    return arriving
 
 
 def initial_phy2log(layers: int, experts: int, replicas: int) -> Ints:

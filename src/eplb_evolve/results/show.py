@@ -70,7 +70,8 @@ def to_markdown(board: Sequence[Table]) -> str:
     for table in board:
         lines += ["", f"## {title(table)}", "", _line(HEADINGS), _line(["---"] * len(HEADINGS))]
         lines += [_line(_linked(row)) for row in table.rows]
-        lines += [f"\n- {row.name}: {row.evaluation.reason}" for row in table.rows if row.rank is None]
+        unranked = [f"- {row.name}: {row.evaluation.reason}" for row in table.rows if row.rank is None]
+        lines += ["", *unranked] if unranked else []
     lines += ["", "## Columns", ""]
     lines += [f"- **{BY_NAME[name].heading}**: {BY_NAME[name].description}" for name in COLUMNS]
     return "\n".join(lines) + "\n"

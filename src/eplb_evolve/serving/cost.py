@@ -7,13 +7,18 @@ GPU, T(r) = T(1) (1 - f + f r) with r = fullest / mean load = 1 / balancedness.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from eplb_evolve.errors import UsageError
 from eplb_evolve.serving.presets import Deployment
 
+GRID = [10 ** (exponent / 20) for exponent in range(121)]
+"""Intervals among which the best one is looked for: 1 to a million steps, in steps of 12 %."""
+
 Mode = Literal["blocking", "background"]
 """Serving stands still while planning and moving weights, or goes on with the old placement until both are done."""
+
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,24 @@ def transfer_s(deployment: Deployment, received_slots: float) -> float:
     return deployment.model.layers * per_layer if received_slots > 0 else 0.0
 
 
-def net_throughput(deployment: Deployment, intervals: Sequence[Interval], steps: int, mode: Mode) -> float:
-    """Throughput with a rebalance every `steps` steps / throughput of never rebalancing, on the same load."""
+def drift_s_per_step(deployment: Deployment, intervals: Sequence[Interval], window_steps: int) -> float:
+    """How much longer a step gets with each step since the plan, seconds; 0 where plans do not age.
+
+    From how the plan before does on the same load: it is one window older.
+    """
+    aged = [
+        step_s(deployment, each.balancedness_stale) - step_s(deployment, each.balancedness) for each in intervals[1:]
+    ]
+    return max(0.0, sum(aged) / len(aged) / window_steps) if aged else 0.0
+
+
+def net_throughput(
+    deployment: Deployment, intervals: Sequence[Interval], steps: int, mode: Mode, drift_s_per_step: float = 0.0
+) -> float:
+    """Throughput with a rebalance every `steps` steps / throughput of never rebalancing, on the same load.
+
+    One interval of the trace stands for one of any length. With a drift, steps get longer by so much in its course.
+    """
     if steps < 1:
         raise UsageError(f"an interval has one step at least, not {steps}")
     if not intervals:
@@ -69,8 +90,20 @@ def net_throughput(deployment: Deployment, intervals: Sequence[Interval], steps:
         else:
             late = min(steps, cost / stale)
             spent += late * stale + (steps - late) * new
+        spent += drift_s_per_step * steps * steps / 2
         never += steps * step_s(deployment, each.balancedness_never)
     return never / spent
+
+
+def best_interval(
+    deployment: Deployment, intervals: Sequence[Interval], mode: Mode, drift_s_per_step: float
+) -> tuple[int, float]:
+    """The interval of the highest net throughput, in steps, and that throughput; without drift, a million steps."""
+    lengths = sorted({round(steps) for steps in GRID})
+    return max(
+        ((steps, net_throughput(deployment, intervals, steps, mode, drift_s_per_step)) for steps in lengths),
+        key=lambda found: found[1],
+    )
 
 
 def break_even_steps(deployment: Deployment, intervals: Sequence[Interval]) -> float:
