@@ -4,7 +4,18 @@ import sys
 
 import typer
 
-from eplb_evolve.cli import check, doctor, evaluate, gateway, leaderboard, lineage, record, replay, workloads
+from eplb_evolve.cli import (
+    check,
+    doctor,
+    evaluate,
+    gateway,
+    leaderboard,
+    lineage,
+    record,
+    replay,
+    serve_model,
+    workloads,
+)
 from eplb_evolve.errors import EplbError
 
 app = typer.Typer(
@@ -19,6 +30,7 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.command("record")(record.record)
 app.command("lineage")(lineage.lineage)
 app.command("replay")(replay.replay)
+app.command("serve-model")(serve_model.serve_model)
 app.command("check")(check.check)
 app.command("gateway")(gateway.gateway)
 app.command("doctor")(doctor.doctor)

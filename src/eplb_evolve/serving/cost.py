@@ -100,6 +100,8 @@ def best_interval(
 ) -> tuple[int, float]:
     """The interval of the highest net throughput, in steps, and that throughput; without drift, a million steps."""
     lengths = sorted({round(steps) for steps in GRID})
+    if drift_s_per_step == 0:
+        return lengths[-1], net_throughput(deployment, intervals, lengths[-1], mode)
     return max(
         ((steps, net_throughput(deployment, intervals, steps, mode, drift_s_per_step)) for steps in lengths),
         key=lambda found: found[1],

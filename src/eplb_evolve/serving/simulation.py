@@ -28,6 +28,9 @@ Planner = Callable[[Floats, Ints], tuple[Ints, float]]
 """(load [L, E], phy2log [L, R] in force) -> phy2log [L, R], seconds that the plan took."""
 
 
+PLACED_ONCE, RANDOM_ONCE, ORACLE = POLICIES = ("placed once", "random once", "oracle")
+
+
 @dataclass(frozen=True)
 class Course:
     """What became of one balancer or policy on a trace.
@@ -107,9 +110,9 @@ def policies(workload: Workload, seed: int = 0) -> list[Course]:
     first = _greedy(workload.windows[0], topology)
     drawn = _random(workload.windows.shape[1], experts, topology, np.random.default_rng(seed))
     return [
-        simulate("placed once", workload, lambda _load, _held: (first, 0.0)),
-        simulate("random once", workload, lambda _load, _held: (drawn, 0.0)),
-        simulate("oracle", workload, lambda load, _held: (_greedy(load, topology), 0.0), looks_ahead=True),
+        simulate(PLACED_ONCE, workload, lambda _load, _held: (first, 0.0)),
+        simulate(RANDOM_ONCE, workload, lambda _load, _held: (drawn, 0.0)),
+        simulate(ORACLE, workload, lambda load, _held: (_greedy(load, topology), 0.0), looks_ahead=True),
     ]
 
 

@@ -1,0 +1,94 @@
+"""Balancers and policies over a recorded trace."""
+
+import dataclasses
+from contextlib import closing
+
+import numpy as np
+import pytest
+from support import ROOT, SEED
+
+from eplb_evolve.errors import CandidateFailure, UsageError
+from eplb_evolve.placement import initial_phy2log, received_slots
+from eplb_evolve.sandbox import Limits
+from eplb_evolve.serving.curve import PERFECT, curves
+from eplb_evolve.serving.presets import deployment
+from eplb_evolve.serving.simulation import ORACLE, PLACED_ONCE, RANDOM_ONCE, planner, policies, simulate
+
+LIMITS = Limits(first_call_s=30.0, call_s=5.0)
+
+
+@pytest.fixture
+def workload(task):
+    return task.workload
+
+
+def course(bench, file, workload):
+    with closing(bench.zygote.spawn(file, LIMITS)) as worker:
+        return simulate(file.stem, workload, planner(worker, workload.topology))
+
+
+def test_a_plan_serves_the_next_window_and_the_one_before_it_is_stale(bench, workload):
+    greedy = course(bench, SEED, workload)
+    assert len(greedy.intervals) == len(workload.windows) - 1
+    assert greedy.plan_s > 0
+    assert greedy.reason == ""
+    assert all(0 < each.balancedness <= 1 for each in greedy.intervals)
+    later = greedy.intervals[1:]
+    assert np.mean([each.balancedness for each in later]) > np.mean([each.balancedness_stale for each in later])
+    assert greedy.intervals[0].balancedness_stale == greedy.intervals[0].balancedness_never
+
+
+def test_a_program_with_six_parameters_is_given_the_placement_in_force(bench, workload):
+    greedy, incremental = (
+        course(bench, ROOT / "seeds" / f"{name}.py", workload) for name in ("deepseek", "incremental")
+    )
+    assert incremental.transfers < 0.3 < greedy.transfers
+
+
+def test_a_balancer_that_never_changes_anything_is_worth_nothing_and_costs_nothing(workload):
+    start = initial_phy2log(*workload.windows.shape[1:], workload.topology.replicas)
+    still = simulate("still", workload, lambda _load, _held: (start, 0.0))
+    assert still.transfers == 0
+    drawn = curves(deployment("deepseek-v3-decode"), [still], 100, 3000)[0]
+    assert all(net == pytest.approx(1) for mode in drawn.net for net in drawn.net[mode])
+
+
+def test_policies_stand_in_the_order_that_they_must(bench, workload):
+    greedy = course(bench, SEED, workload)
+    once, random, oracle = policies(workload)
+    assert (once.name, random.name, oracle.name) == (PLACED_ONCE, RANDOM_ONCE, ORACLE)
+    drawn = {
+        curve.name: curve
+        for curve in curves(deployment("deepseek-v3-decode"), [greedy, once, random, oracle], 100, 3000)
+    }
+    net = {name: curve.at["blocking"] for name, curve in drawn.items()}
+    assert net[RANDOM_ONCE] < net[PLACED_ONCE] < net[greedy.name] < net[ORACLE] < net[PERFECT]
+    assert drawn[PERFECT].of_perfect("blocking") == pytest.approx(1)
+    assert all(
+        after >= before
+        for before, after in zip(
+            drawn[greedy.name].net["blocking"], drawn[greedy.name].net["blocking"][1:], strict=False
+        )
+    )
+
+
+def test_a_planner_that_fails_ends_its_course_and_says_why(workload):
+    def plan(load, held):
+        raise CandidateFailure("it broke")
+
+    failed = simulate("failed", workload, plan)
+    assert (failed.intervals, failed.reason) == ((), "it broke")
+    with pytest.raises(UsageError, match="nothing to draw"):
+        curves(deployment("deepseek-v3-decode"), [failed], 100, 3000)
+
+
+def test_a_trace_of_one_window_is_refused(workload):
+    short = dataclasses.replace(workload, windows=workload.windows[:1])
+    with pytest.raises(UsageError, match="1 window of 100 steps"):
+        policies(short)
+
+
+def test_a_layer_waits_for_the_gpu_that_receives_most():
+    old = np.array([[0, 1, 2, 3, 4, 5]])
+    new = np.array([[4, 5, 2, 3, 4, 0]])  # two arrive on GPU 0, none on 1, one on 2
+    assert received_slots(old, new, gpus=3, experts=6) == 2
