@@ -71,10 +71,14 @@ def test_the_terminal_table_fits_80_columns_and_gives_reasons():
     assert "layer 3: expert 7 has no replica" in text
 
 
-def test_markdown_links_every_row_to_its_record():
-    text = show.to_markdown(tables([row("fast", 0.5), row("bad", reason="no")]))
+def test_markdown_links_every_row_to_its_program_and_gives_reasons():
+    rows = [
+        dataclasses.replace(each, link=f"records/{each.name}/") for each in (row("fast", 0.5), row("bad", reason="no"))
+    ]
+    text = show.to_markdown(tables(rows))
     assert "| 1 | [fast](records/fast/) | evolved | 0.5 |" in text
     assert "| - | [bad](records/bad/) | evolved | - |" in text
+    assert "- bad: no" in text
 
 
 def test_every_column_is_a_declared_metric_of_an_evaluation():

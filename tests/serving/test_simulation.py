@@ -39,9 +39,8 @@ def test_a_plan_serves_the_next_window_and_the_one_before_it_is_stale(bench, wor
 
 
 def test_a_program_with_six_parameters_is_given_the_placement_in_force(bench, workload):
-    greedy, incremental = (
-        course(bench, ROOT / "seeds" / f"{name}.py", workload) for name in ("deepseek", "incremental")
-    )
+    greedy = course(bench, SEED, workload)
+    incremental = course(bench, ROOT / "seeds" / "incremental.py", workload)
     assert incremental.transfers < 0.3 < greedy.transfers
 
 
@@ -57,19 +56,11 @@ def test_policies_stand_in_the_order_that_they_must(bench, workload):
     greedy = course(bench, SEED, workload)
     once, random, oracle = policies(workload)
     assert (once.name, random.name, oracle.name) == (PLACED_ONCE, RANDOM_ONCE, ORACLE)
-    drawn = {
-        curve.name: curve
-        for curve in curves(deployment("deepseek-v3-decode"), [greedy, once, random, oracle], 100, 3000)
-    }
-    net = {name: curve.at["blocking"] for name, curve in drawn.items()}
+    drawn = curves(deployment("deepseek-v3-decode"), [greedy, once, random, oracle], 100, 3000)
+    net = {curve.name: curve.at["blocking"] for curve in drawn}
     assert net[RANDOM_ONCE] < net[PLACED_ONCE] < net[greedy.name] < net[ORACLE] < net[PERFECT]
-    assert drawn[PERFECT].of_perfect("blocking") == pytest.approx(1)
-    assert all(
-        after >= before
-        for before, after in zip(
-            drawn[greedy.name].net["blocking"], drawn[greedy.name].net["blocking"][1:], strict=False
-        )
-    )
+    assert drawn[-1].of_perfect("blocking") == pytest.approx(1)
+    assert list(drawn[0].net["blocking"]) == sorted(drawn[0].net["blocking"])  # cost is spread over more steps
 
 
 def test_a_planner_that_fails_ends_its_course_and_says_why(workload):

@@ -107,9 +107,12 @@ HARDWARE = {
     )
 }
 
-_SGLANG = "fitted to the gains of SGLang's blog of 2025-05-05 (96 H100)"
-_PR_28369 = "vLLM PR 28369: (260 - 10) ms / 26 layers of DeepSeek-V2-Lite on 8 H100"
-_PR_43219 = "vLLM PR 43219: 0.91 s mean stall / 58 layers of DeepSeek-R1 on 32 GB200, less bytes and plan"
+_DECODE = "SGLang's blog of 2025-05-05: 8 x 256 requests a node at 22,282 tokens/s"
+_PREFILL = "SGLang's blog of 2025-05-05: 8 x 16,384 tokens a node at 57,674 tokens/s"
+_SHARE = "fitted to prefill's gains in SGLang's blog (0.63) and ATOM PR 1210 (0.71): benchmarks/serving_validation.py"
+_SHARE_DECODE = "taken from prefill: the one report on decode gains more than any share explains on our loads"
+_PR_28369 = "vLLM PR 28369: stall less plan and bytes, by layer (benchmarks/serving_validation.py)"
+_PR_43219 = "vLLM PR 43219: mean stall less plan and bytes, by layer (benchmarks/serving_validation.py)"
 DEPLOYMENTS = {
     each.name: each
     for each in (
@@ -120,18 +123,18 @@ DEPLOYMENTS = {
             gpus=32,
             step_s=0.092,
             load_share=0.67,
-            layer_overhead_s=0.0096,
-            sources={"step_s": _SGLANG, "load_share": _SGLANG, "layer_overhead_s": _PR_28369},
+            layer_overhead_s=0.0093,
+            sources={"step_s": _DECODE, "load_share": _SHARE_DECODE, "layer_overhead_s": _PR_28369},
         ),
         Deployment(
             "deepseek-v3-prefill",
             MODELS["deepseek-v3"],
             HARDWARE["h100"],
             gpus=32,
-            step_s=2.2,
-            load_share=0.33,
-            layer_overhead_s=0.0096,
-            sources={"step_s": _SGLANG, "load_share": _SGLANG, "layer_overhead_s": _PR_28369},
+            step_s=2.27,
+            load_share=0.67,
+            layer_overhead_s=0.0093,
+            sources={"step_s": _PREFILL, "load_share": _SHARE, "layer_overhead_s": _PR_28369},
         ),
         Deployment(
             "deepseek-r1-gb200-decode",
@@ -140,10 +143,10 @@ DEPLOYMENTS = {
             gpus=32,
             step_s=0.075,
             load_share=0.67,
-            layer_overhead_s=0.0154,
+            layer_overhead_s=0.0150,
             sources={
                 "step_s": "vLLM PR 43219: inter-token latency at 20,800 requests, P99",
-                "load_share": _SGLANG,
+                "load_share": _SHARE_DECODE,
                 "layer_overhead_s": _PR_43219,
             },
         ),
