@@ -21,7 +21,7 @@ test: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 # The control: searches without an LLM, and blind mutation, five seeds each; hours. LLM=NAME=CONFIG adds an endpoint.
 control: .venv/installed-plots

@@ -82,7 +82,7 @@ def test_the_embedded_search_runs_with_no_key(configured, tmp_path, no_orphans):
     assert entries[0].operators == ()
     assert all(entry.operators and entry.tier in ("T0", "T1") for entry in entries[1:])
     assert entries[0].evaluation.feasible
-    assert entries[0].evaluation.speedup_over_seed == pytest.approx(1, rel=0.5)
+    assert 0.1 < entries[0].evaluation.speedup_over_seed < 10  # the seed against itself, on a machine that others use
     assert all((run / entry.evaluation.program).is_file() for entry in entries)
 
 

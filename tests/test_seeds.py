@@ -44,12 +44,7 @@ def loaded(file):
     return module
 
 
-def grouped(files):
-    """Parameters, those of one file for one process: some take ten seconds to compile."""
-    return [pytest.param(file, id=file.stem, marks=pytest.mark.xdist_group(file.stem)) for file in files]
-
-
-@pytest.fixture(scope="module", params=grouped(SEEDS))
+@pytest.fixture(scope="module", params=SEEDS, ids=lambda file: file.stem)
 def seed(request):
     """One of the seeds: its module, and what its header says."""
     interpreted = request.param.stem.startswith("triton")
@@ -126,7 +121,7 @@ def test_any_dtype_of_loads_will_do(seed, dtype):
     planned(seed, loads("ties", 3, experts).to(dtype), topology)
 
 
-@pytest.mark.parametrize("seed", grouped(EXACT), indirect=True)
+@pytest.mark.parametrize("seed", EXACT, indirect=True, ids=lambda file: file.stem)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", NAMES)
 def test_exact_forms_balance_as_the_published_one(seed, published, name, kind):
@@ -135,7 +130,7 @@ def test_exact_forms_balance_as_the_published_one(seed, published, name, kind):
     assert_as_balanced(seed, published, weight, topology)
 
 
-@pytest.mark.parametrize("seed", grouped(EXACT), indirect=True)
+@pytest.mark.parametrize("seed", EXACT, indirect=True, ids=lambda file: file.stem)
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_exact_forms_balance_as_the_published_one_on_recorded_loads(seed, published, name):
     workload = catalog.load(name, ROOT / "workloads")
@@ -143,7 +138,9 @@ def test_exact_forms_balance_as_the_published_one_on_recorded_loads(seed, publis
     assert_as_balanced(seed, published, torch.tensor(load).float(), workload.topology)
 
 
-@pytest.mark.parametrize("seed", grouped(file for file in EXACT if file not in MOVEMENT_AWARE), indirect=True)
+@pytest.mark.parametrize(
+    "seed", [file for file in EXACT if file not in MOVEMENT_AWARE], indirect=True, ids=lambda file: file.stem
+)
 def test_exact_forms_give_the_placement_in_vllms_own_test(seed):
     load = [[90, 132, 40, 61, 104, 165, 39, 4, 73, 56, 183, 86], [20, 107, 104, 64, 19, 197, 187, 157, 172, 86, 16, 27]]
     placement = planned(seed, torch.tensor(load), Topology(16, 4, 2, 8))
@@ -179,7 +176,7 @@ def test_the_loads_given_are_left_alone(seed):
     assert torch.equal(weight, before)
 
 
-@pytest.mark.parametrize("seed", grouped(MOVEMENT_AWARE), indirect=True)
+@pytest.mark.parametrize("seed", MOVEMENT_AWARE, indirect=True, ids=lambda file: file.stem)
 def test_movement_aware_forms_move_less_than_the_greedy(seed, published):
     topology = Topology(72, 4, 2, 8)
     weight = loads("heavy tail", 8, 64)
@@ -191,7 +188,7 @@ def test_movement_aware_forms_move_less_than_the_greedy(seed, published):
     assert transfers(old, new, 8, 64) <= transfers(greedy_old.phy2log, greedy_new.phy2log, 8, 64)
 
 
-@pytest.mark.parametrize("file", grouped(SEEDS))
+@pytest.mark.parametrize("file", SEEDS, ids=lambda file: file.stem)
 def test_a_search_can_start_from_it(file):
     source = file.read_text()
     child = propose(source, seed=0).source
