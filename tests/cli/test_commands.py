@@ -202,6 +202,9 @@ def test_a_record_is_kept_and_lands_on_the_written_leaderboard(eplb, project):
     written = board.read_text()
     assert "[deepseek](../seeds/deepseek.py)" in written.split("holdout windows")[1]
     standing = (project / "results" / "standing.json").read_text()
+    assert '"program": "seeds/deepseek.py"' in standing
+    assert str(project) not in standing  # nor any other path of this machine
+    assert str(ROOT) not in standing
     assert eplb("leaderboard", "--write")[0] == 0
     assert board.read_text() == written
     assert (project / "results" / "standing.json").read_text() == standing

@@ -1,6 +1,7 @@
 """results/standing.json: the seeds, the reference and recorded programs, measured in one go, for LEADERBOARD.md."""
 
 import json
+import posixpath
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,13 +13,23 @@ FILE_NAME = "standing.json"
 
 
 def write_standing(folder: Path, rows: Sequence[Row], when: str, versions: dict[str, str]) -> None:
-    """Replace the file in `folder`."""
+    """Replace the file in `folder`, which is results/. Programs are named from the project's folder on."""
     measured = [
-        {"name": row.name, "provenance": row.provenance, "link": row.link, "evaluation": row.evaluation.as_dict()}
+        {
+            "name": row.name,
+            "provenance": row.provenance,
+            "link": row.link,
+            "evaluation": row.evaluation.at(_program(folder, row)).as_dict(),
+        }
         for row in rows
     ]
     document = {"when": when, "command": "eplb leaderboard --seeds --write", "versions": versions, "rows": measured}
     (folder / FILE_NAME).write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _program(folder: Path, row: Row) -> str:
+    inside = "program.py" if row.link.endswith("/") else ""  # a record is linked as a whole
+    return posixpath.normpath(f"{folder.name}/{row.link}{inside}")
 
 
 def read_standing(folder: Path) -> list[Row]:
