@@ -69,6 +69,14 @@ def test_a_planner_that_fails_ends_its_course_and_says_why(workload):
 
     failed = simulate("failed", workload, plan)
     assert (failed.intervals, failed.reason) == ((), "it broke")
+    half = dataclasses.replace(policies(workload)[0], reason="it broke later")  # fewer windows than the others
+    assert [
+        curve.name for curve in curves(deployment("deepseek-v3-decode"), [half, *policies(workload)[1:]], 100, 10)
+    ] == [
+        RANDOM_ONCE,
+        ORACLE,
+        PERFECT,
+    ]
     with pytest.raises(UsageError, match="nothing to draw"):
         curves(deployment("deepseek-v3-decode"), [failed], 100, 3000)
 

@@ -54,7 +54,7 @@ def curves(
     deployment: Deployment, courses: Sequence[Course], window_steps: int, at_steps: int, steps: Sequence[int] = STEPS
 ) -> list[Curve]:
     """A curve for each course, and one for perfect balance at no cost. window_steps: recorded steps of an interval."""
-    whole = [course for course in courses if course.intervals]
+    whole = [course for course in courses if not course.reason]
     if not whole:
         raise UsageError("no balancer gave a placement: nothing to draw")
     ideal = tuple(
