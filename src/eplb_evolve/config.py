@@ -14,12 +14,13 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from eplb_evolve.errors import UsageError, suggestion
-from eplb_evolve.evaluation.settings import Device, Objective, Settings, Thresholds, Timing
+from eplb_evolve.evaluation.settings import TRADED, Device, Objective, Settings, Thresholds, Timing
 from eplb_evolve.gateway.demand import gateway_api_base
 from eplb_evolve.gateway.local import BEHAVIOURS
 from eplb_evolve.gateway.settings import GatewaySettings
 from eplb_evolve.placement import Topology
 from eplb_evolve.sandbox import Level, Limits
+from eplb_evolve.serving.worth import Serving
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ class EplbSection:
         workload: what candidates are timed on
         checks: workloads on which they are checked untimed
         device: where candidates run
-        objective: what the score of a feasible program rewards: `time`, or `balance` on the next window
+        objective: what the score of a feasible program rewards: `time`, `balance` on the next window, or
+            `net_throughput` of `serving`, for which the profile gives way to `settings.TRADED`
+        serving: the server that net throughput is computed for
         topology: replaces the workload card's
         profile: which of `profiles` is the hard constraint
         profiles: named thresholds of balancedness, as shares of the exact greedy's
@@ -44,6 +47,7 @@ class EplbSection:
     checks: tuple[str, ...] = ("gptoss20b-phased",)
     device: Device = "cpu"
     objective: Objective = "time"
+    serving: Serving = field(default_factory=Serving)
     topology: Topology | None = None
     profile: str = "default"
     profiles: dict[str, Thresholds] = field(
@@ -57,11 +61,12 @@ class EplbSection:
     def settings(self) -> Settings:
         """The part that an evaluation needs."""
         return Settings(
-            thresholds=self.profiles[self.profile],
+            thresholds=TRADED if self.objective == "net_throughput" else self.profiles[self.profile],
             timing=self.timing,
             limits=self.limits,
             device=self.device,
             objective=self.objective,
+            serving=self.serving,
             minimum_sandbox_level=self.minimum_sandbox_level,
         )
 

@@ -6,6 +6,17 @@ from eplb_evolve.results.ledger import Entry
 from eplb_evolve.results.metrics import BY_NAME, METRICS
 
 TOLD = tuple(metric.name for metric in METRICS if metric.name not in ("samples", "time_ms_low", "time_ms_high"))
+COUNTS: dict[Objective, str] = {
+    "time": "speed",
+    "balance": "balancedness on the next window",
+    "net_throughput": "net throughput",
+}
+SHOWN: dict[Objective, tuple[str, str]] = {
+    "time": ("speedup_over_seed", "x seed"),
+    "balance": ("balancedness", " balanced"),
+    "net_throughput": ("net_throughput", "x never"),
+}
+"""What a progress line shows beside the time, and its unit."""
 
 
 def metrics(evaluation: Evaluation) -> dict[str, float]:
@@ -21,6 +32,8 @@ def artifacts(evaluation: Evaluation, objective: Objective = "time") -> dict[str
     if evaluation.time_ms is not None:
         told["time"] = _time(evaluation)
         told["balance"] = _balance(evaluation)
+        if objective == "net_throughput":
+            told["net throughput"] = _net(evaluation)
     if evaluation.log.strip():
         told["output"] = evaluation.log
     return told
@@ -28,8 +41,7 @@ def artifacts(evaluation: Evaluation, objective: Objective = "time") -> dict[str
 
 def _verdict(evaluation: Evaluation, objective: Objective) -> str:
     if evaluation.feasible:
-        counts = "Only speed counts" if objective == "time" else "Only balancedness on the next window counts"
-        return f"Valid, and the load is as balanced as it must be. {counts} from here."
+        return f"Valid, and the load is as balanced as it must be. Only {COUNTS[objective]} counts from here."
     if evaluation.valid:
         return f"Valid, but not balanced enough: {evaluation.reason}."
     return f"Invalid: {evaluation.reason}."
@@ -57,13 +69,22 @@ def _balance(evaluation: Evaluation) -> str:
     )
 
 
-def progress_line(number: int, entry: Entry, best: bool) -> str:
+def _net(evaluation: Evaluation) -> str:
+    return (
+        f"{evaluation.net_throughput:.4f} times the throughput of never rebalancing ({evaluation.serving}). A "
+        "rebalance costs the plan's time, a fixed time unless nothing moves at all, and time for the slots that the "
+        "busiest GPU receives in each layer; the steps after it are as slow as the next window's balance makes them."
+    )
+
+
+def progress_line(number: int, entry: Entry, best: bool, objective: Objective = "time") -> str:
     """One line per evaluation, for the person who watches the search."""
     evaluation = entry.evaluation
     how = f"{entry.tier} {'+'.join(entry.operators)}".strip()
     if evaluation.time_ms is None:
         return f"eplb {number:4d}  {'invalid' if not evaluation.valid else 'infeasible'}: {evaluation.reason}"[:150]
     verdict = "feasible" if evaluation.feasible else "infeasible"
-    speedup = BY_NAME["speedup_over_seed"].show(evaluation.speedup_over_seed)
+    name, unit = SHOWN[objective]
+    figure = BY_NAME[name].show(getattr(evaluation, name))
     mark = "  <- best so far" if best else ""
-    return f"eplb {number:4d}  {verdict:10s} {evaluation.time_ms:8.2f} ms  {speedup:>6s}x seed  {how}{mark}"
+    return f"eplb {number:4d}  {verdict:10s} {evaluation.time_ms:8.2f} ms  {figure:>6s}{unit}  {how}{mark}"

@@ -194,6 +194,11 @@ def gpu_loads(load: Floats, placement: Placement, gpus: int) -> Floats:
     return result
 
 
+def balancedness_of(load: Floats, phy2log: Ints, gpus: int) -> float:
+    """Balancedness of the load [L, E] under the placement phy2log [L, R]."""
+    return balancedness(gpu_loads(load, Placement(phy2log, count_replicas(phy2log, load.shape[1])), gpus))
+
+
 def balancedness(gpu_load: Floats) -> float:
     """vLLM's figure: sum over layers of the mean GPU load / sum over layers of the largest, 0..1, higher is better.
 

@@ -89,7 +89,7 @@ class Search:
         self.ledger.append(entry)
         score = evaluation.combined_score
         best = evaluation.feasible and (before is None or score > before.evaluation.combined_score)
-        print(progress_line(number, entry, best), file=sys.stderr, flush=True)
+        print(progress_line(number, entry, best, self.task.settings.objective), file=sys.stderr, flush=True)
 
 
 def open_search(evaluator_file: str) -> Search:

@@ -22,6 +22,7 @@ from eplb_evolve.serving.cost import MODES
 from eplb_evolve.serving.curve import Curve, curves
 from eplb_evolve.serving.presets import DEPLOYMENTS, Deployment, deployment
 from eplb_evolve.serving.simulation import POLICIES, Course, planner, policies, simulate
+from eplb_evolve.serving.worth import VLLM_STEPS, sentence
 
 SHOWN = ("deepseek", "vllm_default", "numba_greedy", "cpp_simd", "greedy_swaps", "incremental")
 """Seeds that stand in the table when no program is named."""
@@ -37,7 +38,7 @@ LEGEND = (
 def serve_model(
     programs: Annotated[list[Path] | None, typer.Argument(help="Programs. [default: some of seeds/]")] = None,
     preset: Annotated[str, typer.Option("--preset", help=f"{', '.join(DEPLOYMENTS)}.")] = "deepseek-v3-decode",
-    interval: Annotated[int, typer.Option("--interval", help="Steps between two rebalances.")] = 3000,
+    interval: Annotated[int, typer.Option("--interval", help="Steps between two rebalances.")] = VLLM_STEPS,
     workload: options.WorkloadNames = None,
     config: options.ConfigFile = None,
     as_json: options.AsJson = False,
@@ -104,7 +105,7 @@ def _show(
             console.print(f"{course.name}: {course.reason}", markup=False, highlight=False)
     best = max((curve for curve in drawn if curve.course in courses[: -len(POLICIES)]), key=_blocking, default=None)
     if best is not None:
-        console.print("\n" + sentence(served, task, interval, best), highlight=False, markup=False)
+        console.print("\n" + _sentence(served, task, interval, best), highlight=False, markup=False)
 
 
 def _blocking(curve: Curve) -> float:
@@ -128,17 +129,8 @@ def _cells(curve: Curve) -> list[str]:
     ]
 
 
-def sentence(served: Deployment, task: Task, interval: int, curve: Curve) -> str:
-    """What a reader can quote, with its assumptions."""
-    assert curve.course is not None
-    waiting, going_on = curve.at["blocking"], curve.at["background"]
-    step_ms, overhead_ms, load = 1e3 * served.step_s, 1e3 * served.layer_overhead_s, task.workload.name
-    return (
-        f"If a balanced step takes {step_ms:.0f} ms, {served.load_share:.0%} of which wait for the fullest GPU, and "
-        f"moving weights takes {overhead_ms:.1f} ms a layer beside the bytes, then with load as in {load} "
-        f"a rebalance by {curve.name} every {interval:,} steps gives {waiting:.3f} times the throughput of never "
-        f"rebalancing while serving waits for it, and {going_on:.3f} times in the background."
-    )
+def _sentence(served: Deployment, task: Task, interval: int, curve: Curve) -> str:
+    return sentence(served, task.workload.name, curve.name, interval, curve.at["blocking"], curve.at["background"])
 
 
 def _as_dict(
@@ -164,7 +156,7 @@ def _as_dict(
                 "net_throughput_at_best": {mode: curve.best[mode][1] for mode in MODES},
                 "break_even_steps": curve.break_even_steps if math.isfinite(curve.break_even_steps) else None,
                 "of_perfect": {mode: curve.of_perfect(mode) for mode in MODES},
-                "sentence": sentence(served, task, interval, curve) if curve.course is not None else "",
+                "sentence": _sentence(served, task, interval, curve) if curve.course is not None else "",
             }
             for curve in drawn
         ],

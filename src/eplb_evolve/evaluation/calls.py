@@ -18,7 +18,8 @@ class CandidateCall:
 
     Attributes:
         inputs: what it was given
-        old_phy2log: [L, R], the placement in force as it was given, None for a program with five parameters
+        in_force: [L, R], the placement in force before, in the call's order
+        old_phy2log: the same as it was given, None for a program with five parameters
         seconds: wall clock
         waited: seconds for which it was ready to run and had no processor
         placement: what it returned
@@ -26,6 +27,7 @@ class CandidateCall:
     """
 
     inputs: CallInputs
+    in_force: Ints
     old_phy2log: Ints | None
     seconds: float
     waited: float
@@ -59,7 +61,8 @@ class Caller:
         before = self._in_force
         if before is None:
             before = initial_phy2log(layers, experts, self._topology.replicas)
-        old = inputs.from_workload_order(before) if self._worker.parameters == 6 else None
+        in_force = inputs.from_workload_order(before)
+        old = in_force if self._worker.parameters == 6 else None
         try:
             answer = self._worker.call(inputs.weight.astype(dtype), self._topology, old, cpus)
             placement = verify(answer.phy2log, answer.log2phy, answer.logcnt, inputs.weight.shape, self._topology)
@@ -67,7 +70,7 @@ class Caller:
             raise failure.at(self._where) from None
         self._in_force = inputs.to_workload_order(placement.phy2log)
         moved = transfers(before, self._in_force, self._topology.gpus, experts)
-        return CandidateCall(inputs, old, answer.seconds, answer.waited, placement, moved)
+        return CandidateCall(inputs, in_force, old, answer.seconds, answer.waited, placement, moved)
 
 
 def warm(worker: Worker, shape: tuple[int, int], topology: Topology, rng: np.random.Generator) -> None:

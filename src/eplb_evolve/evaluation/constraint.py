@@ -70,7 +70,8 @@ def judge(candidate: Sequence[CallBalance], reference: Sequence[CallBalance], le
         ("balancedness of the worst call", each, least.each_call),
         ("balancedness of the worst layer", of_means("worst_layer"), least.worst_layer),
     )
-    name, value, threshold = min(figures, key=lambda figure: figure[1] / figure[2])
+    demanded = [figure for figure in figures if figure[2] > 0]
+    name, value, threshold = min(demanded, key=lambda figure: figure[1] / figure[2], default=("", 1.0, 1.0))
     margin = value / threshold
     if margin >= 1:
         return Verdict(True, "", margin)

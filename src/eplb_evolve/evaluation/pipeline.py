@@ -18,7 +18,8 @@ from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, Infeasible
 from eplb_evolve.evaluation.replay import repeat_here, repeat_in_twin
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.sampling import enough, estimate_block
-from eplb_evolve.evaluation.score import balance_score, combined_score, infeasible_score
+from eplb_evolve.evaluation.score import balance_score, combined_score, infeasible_score, net_score
+from eplb_evolve.evaluation.served import served_figures
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.evaluation.timing import Estimate, pessimistic_ratio
 from eplb_evolve.sandbox import Worker
@@ -167,12 +168,16 @@ def _conclude(result: Evaluation, block: Block, timing: Estimate, task: Task, ra
     verdict = block.judge(task)
     reached = float(np.mean([row.next_window for row in block.balance]))
     reference = float(np.mean([call.balance.next_window for call in block.reference]))
+    served = served_figures(block, task)
     if task.settings.objective == "balance":
         score = balance_score(verdict.feasible, reached / reference, verdict.margin)
+    elif task.settings.objective == "net_throughput":
+        score = net_score(verdict.feasible, served.net_throughput, verdict.margin)
     else:
         score = combined_score(verdict.feasible, timing.ratio, verdict.margin)
     return dataclasses.replace(
         result,
+        **served.as_dict(),
         valid=True,
         feasible=verdict.feasible,
         reason=verdict.reason,

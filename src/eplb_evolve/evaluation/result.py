@@ -19,6 +19,9 @@ class Evaluation:
         balancedness: vLLM's figure on the next window, mean over calls, 0..1
         balancedness_sglang: SGLang's figure (mean over layers of mean / max) on the next window
         transfers: share of slots whose expert was not on that GPU before, 0..1
+        serving: the server that net_throughput is computed for, in words; empty before anything was computed
+        net_throughput: throughput of that server / that of never rebalancing; low and high its 95 % interval
+        net_blocking_3000 to of_perfect: see serving.worth, for the same deployment
         samples: timed pairs of candidate and reference that count
         first_look_ratio: ratio_to_reference before the second look, beside the incumbent, that counts instead
         undisturbed: timed pairs in which nothing waited for a processor
@@ -58,6 +61,17 @@ class Evaluation:
     balancedness_sglang: float | None = None
     balancedness_reference: float | None = None
     transfers: float | None = None
+    serving: str = ""
+    net_throughput: float | None = None
+    net_throughput_low: float | None = None
+    net_throughput_high: float | None = None
+    net_blocking_3000: float | None = None
+    net_background_3000: float | None = None
+    net_blocking_best: float | None = None
+    net_background_best: float | None = None
+    best_interval_steps: int | None = None
+    break_even_steps: float | None = None
+    of_perfect: float | None = None
     samples: int = 0
     undisturbed: int = 0
     first_look_ratio: float | None = None

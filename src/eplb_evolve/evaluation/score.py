@@ -25,6 +25,13 @@ def balance_score(feasible: bool, relative_balance: float, margin: float) -> flo
     return infeasible_score(margin)
 
 
+def net_score(feasible: bool, net_throughput: float, margin: float) -> float:
+    """For the objective `net_throughput`: 1 + percent of the throughput of never rebalancing, whatever the time."""
+    if feasible:
+        return 1 + PERCENT * net_throughput
+    return infeasible_score(margin)
+
+
 def infeasible_score(margin: float) -> float:
     """The constraint's margin, capped at 0.999."""
     return min(max(margin, 0.0), 0.999)

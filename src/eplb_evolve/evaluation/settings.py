@@ -5,14 +5,15 @@ from typing import Literal
 
 from eplb_evolve.errors import UsageError
 from eplb_evolve.sandbox import Level, Limits
+from eplb_evolve.serving.worth import Serving
 
 Device = Literal["cpu", "cuda"]
-Objective = Literal["time", "balance"]
+Objective = Literal["time", "balance", "net_throughput"]
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The hard constraint: least balancedness, as a share of the exact greedy's on the same inputs.
+    """The hard constraint: least balancedness, as a share of the exact greedy's on the same inputs; 0 demands nothing.
 
     Attributes:
         next_window: mean over calls, judged on the window after the one planned on (what serving sees)
@@ -28,8 +29,12 @@ class Thresholds:
 
     def __post_init__(self) -> None:
         for name in ("next_window", "same_window", "each_call", "worst_layer"):
-            if not 0 < getattr(self, name) <= 1:
+            if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"constraint: {name} is a share of the reference, 0..1, not {getattr(self, name)}")
+
+
+TRADED = Thresholds(next_window=0.0, same_window=0.85, each_call=0.0, worst_layer=0.0)
+"""The constraint where movement is traded against balance, whatever the profile: under objective `net_throughput`."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Settings:
     Attributes:
         device: where candidates run
         objective: what the score of a feasible candidate rewards
+        serving: the server that net throughput is computed for
         minimum_sandbox_level: refuse to run candidates where the machine allows less
     """
 
@@ -72,4 +78,5 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     device: Device = "cpu"
     objective: Objective = "time"
+    serving: Serving = field(default_factory=Serving)
     minimum_sandbox_level: Level = "rlimits"

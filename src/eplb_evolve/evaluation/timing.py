@@ -72,7 +72,7 @@ def pessimistic_ratio(times: Floats, reference: Floats, axis: int = -1) -> Float
 
 def ratio_interval(times: Floats, reference: Floats, confidence: float = 0.95) -> tuple[float, float]:
     """Bootstrap interval of the pessimistic ratio, from pairs."""
-    return _interval(pessimistic_ratio, (times, reference), confidence)
+    return bootstrap_interval(pessimistic_ratio, (times, reference), confidence)
 
 
 def estimate(times: Floats, reference: Floats, null: NullCall) -> Estimate:
@@ -80,7 +80,7 @@ def estimate(times: Floats, reference: Floats, null: NullCall) -> Estimate:
     net, net_reference = null.net(times), null.net(reference)
     low, high = ratio_interval(net, net_reference)
     ms = net * 1e3
-    ms_low, ms_high = _interval(np.median, (ms,), 0.95)
+    ms_low, ms_high = bootstrap_interval(np.median, (ms,))
     return Estimate(
         ratio=float(pessimistic_ratio(net, net_reference)),
         ratio_low=low,
@@ -94,7 +94,11 @@ def estimate(times: Floats, reference: Floats, null: NullCall) -> Estimate:
     )
 
 
-def _interval(statistic: object, data: tuple[Floats, ...], confidence: float) -> tuple[float, float]:
+def bootstrap_interval(statistic: object, data: tuple[Floats, ...], confidence: float = 0.95) -> tuple[float, float]:
+    """Bootstrap interval of statistic(*data, axis=...), where entry i of each array belongs to the same call.
+
+    Two calls at least.
+    """
     from scipy.stats import bootstrap  # here: importing it takes most of a second, and not every command needs it
 
     result = bootstrap(

@@ -6,7 +6,10 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of an Evaluation; `name` is its field, `better` the direction in which it improves."""
+    """One figure of an Evaluation; `name` is its field, `better` the direction in which it improves.
+
+    `none` is what stands for a missing value.
+    """
 
     name: str
     heading: str
@@ -15,10 +18,12 @@ class Metric:
     description: str
     form: str = ".3g"
 
+    none: str = "-"
+
     def show(self, value: float | None) -> str:
-        """The value as a table shows it; `-` when there is none."""
+        """The value as a table shows it; `none` when there is none."""
         if value is None:
-            return "-"
+            return self.none
         return format(value * 100 if self.unit == "%" else value, self.form)
 
 
@@ -86,6 +91,59 @@ METRICS = (
         ".4f",
     ),
     Metric("transfers", "moved", "%", "lower", "Share of slots whose expert was not on that GPU before.", ".0f"),
+    Metric(
+        "net_throughput",
+        "net",
+        "x",
+        "higher",
+        "Throughput / that of never rebalancing, for the configuration's `serving`.",
+        ".4f",
+    ),
+    Metric("net_throughput_low", "net low", "x", "higher", "Lower end of the net throughput's 95 % interval.", ".4f"),
+    Metric("net_throughput_high", "net high", "x", "higher", "Upper end of the net throughput's 95 % interval.", ".4f"),
+    Metric(
+        "net_blocking_3000",
+        "blocking",
+        "x",
+        "higher",
+        "Throughput / that of never rebalancing, serving waiting for a rebalance every 3000 steps.",
+        ".3f",
+    ),
+    Metric(
+        "net_background_3000",
+        "backgr.",
+        "x",
+        "higher",
+        "The same, serving going on with the old placement meanwhile.",
+        ".3f",
+    ),
+    Metric(
+        "net_blocking_best",
+        "best bl.",
+        "x",
+        "higher",
+        "Blocking at the interval that is best for it if load drifts on as in the trace.",
+        ".3f",
+    ),
+    Metric("net_background_best", "best bg.", "x", "higher", "In the background at the best interval for that.", ".3f"),
+    Metric("best_interval_steps", "best at", "steps", "neither", "The best interval of blocking rebalances.", ",d"),
+    Metric(
+        "break_even_steps",
+        "even at",
+        "steps",
+        "lower",
+        "Steps that pay for a blocking rebalance.",
+        ",.0f",
+        "never",
+    ),
+    Metric(
+        "of_perfect",
+        "of perf.",
+        "%",
+        "higher",
+        "Share of the gain of perfect balance that blocking at 3000 steps reaches.",
+        ".0f",
+    ),
     Metric("combined_score", "score", "", "higher", "What the search maximizes: above 1 when feasible.", ".4f"),
     Metric("samples", "pairs", "", "neither", "Timed pairs of candidate and reference.", "d"),
 )

@@ -4,12 +4,16 @@ Source of the step's form: a step is a part that does not depend on placement an
 GPU, T(r) = T(1) (1 - f + f r) with r = fullest / mean load = 1 / balancedness.
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
+
 from eplb_evolve.errors import UsageError
+from eplb_evolve.placement import Floats
 from eplb_evolve.serving.presets import Deployment
 
 GRID = [10 ** (exponent / 20) for exponent in range(121)]
@@ -31,6 +35,7 @@ class Interval:
         balancedness: of the interval's load with the new placement, 0..1
         balancedness_stale: of the same load with the placement before
         balancedness_never: of the same load with the placement of the start
+        ages: whether the placement before is the plan of the window before, so that the two tell how plans age
     """
 
     plan_s: float
@@ -38,6 +43,7 @@ class Interval:
     balancedness: float
     balancedness_stale: float
     balancedness_never: float
+    ages: bool = True
 
 
 def step_s(deployment: Deployment, balancedness: float) -> float:
@@ -65,15 +71,17 @@ def drift_s_per_step(deployment: Deployment, intervals: Sequence[Interval], wind
     From how the plan before does on the same load: it is one window older.
     """
     aged = [
-        step_s(deployment, each.balancedness_stale) - step_s(deployment, each.balancedness) for each in intervals[1:]
+        step_s(deployment, each.balancedness_stale) - step_s(deployment, each.balancedness)
+        for each in intervals
+        if each.ages
     ]
     return max(0.0, sum(aged) / len(aged) / window_steps) if aged else 0.0
 
 
-def net_throughput(
+def seconds(
     deployment: Deployment, intervals: Sequence[Interval], steps: int, mode: Mode, drift_s_per_step: float = 0.0
-) -> float:
-    """Throughput with a rebalance every `steps` steps / throughput of never rebalancing, on the same load.
+) -> tuple[Floats, Floats]:
+    """What each interval takes, its rebalance included, and what it takes a server that never rebalances; seconds.
 
     One interval of the trace stands for one of any length. With a drift, steps get longer by so much in its course.
     """
@@ -81,18 +89,26 @@ def net_throughput(
         raise UsageError(f"an interval has one step at least, not {steps}")
     if not intervals:
         raise UsageError("nothing to judge: the trace has not one interval after the first plan")
-    spent = never = 0.0
-    for each in intervals:
-        new, stale = step_s(deployment, each.balancedness), step_s(deployment, each.balancedness_stale)
-        cost = each.plan_s + transfer_s(deployment, each.received_slots)
-        if mode == "blocking":
-            spent += cost + steps * new
-        else:
-            late = min(steps, cost / stale)
-            spent += late * stale + (steps - late) * new
-        spent += drift_s_per_step * steps * steps / 2
-        never += steps * step_s(deployment, each.balancedness_never)
-    return never / spent
+    spent = [_spent_s(deployment, each, steps, mode) + drift_s_per_step * steps * steps / 2 for each in intervals]
+    never = [steps * step_s(deployment, each.balancedness_never) for each in intervals]
+    return np.array(spent), np.array(never)
+
+
+def _spent_s(deployment: Deployment, interval: Interval, steps: int, mode: Mode) -> float:
+    new, stale = step_s(deployment, interval.balancedness), step_s(deployment, interval.balancedness_stale)
+    cost = interval.plan_s + transfer_s(deployment, interval.received_slots)
+    if mode == "blocking":
+        return cost + steps * new
+    late = min(steps, cost / stale)
+    return late * stale + (steps - late) * new
+
+
+def net_throughput(
+    deployment: Deployment, intervals: Sequence[Interval], steps: int, mode: Mode, drift_s_per_step: float = 0.0
+) -> float:
+    """Throughput with a rebalance every `steps` steps / throughput of never rebalancing, on the same load."""
+    spent, never = seconds(deployment, intervals, steps, mode, drift_s_per_step)
+    return float(never.sum() / spent.sum())
 
 
 def best_interval(
@@ -115,3 +131,11 @@ def break_even_steps(deployment: Deployment, intervals: Sequence[Interval]) -> f
         cost += each.plan_s + transfer_s(deployment, each.received_slots)
         gain += step_s(deployment, each.balancedness_never) - step_s(deployment, each.balancedness)
     return cost / gain if gain > 0 else math.inf
+
+
+def perfect(intervals: Sequence[Interval]) -> list[Interval]:
+    """The same load served in perfect balance, at no cost."""
+    return [
+        dataclasses.replace(each, plan_s=0.0, received_slots=0.0, balancedness=1.0, balancedness_stale=1.0)
+        for each in intervals
+    ]

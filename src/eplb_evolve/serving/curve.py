@@ -1,6 +1,5 @@
 """Net throughput against the interval, for balancers and for what they compete with."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,9 +14,11 @@ from eplb_evolve.serving.cost import (
     break_even_steps,
     drift_s_per_step,
     net_throughput,
+    perfect,
 )
 from eplb_evolve.serving.presets import Deployment
 from eplb_evolve.serving.simulation import Course
+from eplb_evolve.serving.worth import share_of_perfect
 
 STEPS = tuple(int(steps) for steps in np.unique(np.geomspace(10, 100_000, 20).round(-1)))
 """Intervals of a curve, in steps."""
@@ -47,7 +48,7 @@ class Curve:
 
     def of_perfect(self, mode: Mode) -> float:
         """Share of the gain of perfect balance that is reached at the interval asked for."""
-        return (self.at[mode] - 1) / (self.perfect - 1) if self.perfect > 1 else 0.0
+        return share_of_perfect(self.at[mode], self.perfect)
 
 
 def curves(
@@ -57,10 +58,7 @@ def curves(
     whole = [course for course in courses if not course.reason]
     if not whole:
         raise UsageError("no balancer gave a placement: nothing to draw")
-    ideal = tuple(
-        dataclasses.replace(each, plan_s=0.0, received_slots=0.0, balancedness=1.0, balancedness_stale=1.0)
-        for each in whole[0].intervals
-    )
+    ideal = perfect(whole[0].intervals)
     most = net_throughput(deployment, ideal, at_steps, "blocking")
 
     def curve(name: str, course: Course | None, intervals: Sequence[Interval]) -> Curve:

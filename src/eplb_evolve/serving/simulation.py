@@ -10,11 +10,8 @@ from eplb_evolve.errors import CandidateFailure, UsageError
 from eplb_evolve.placement import (
     Floats,
     Ints,
-    Placement,
     Topology,
-    balancedness,
-    count_replicas,
-    gpu_loads,
+    balancedness_of,
     initial_phy2log,
     received_slots,
     transfers,
@@ -80,17 +77,12 @@ def simulate(name: str, workload: Workload, plan: Planner, looks_ahead: bool = F
             new, seconds = plan(windows[number + 1 if looks_ahead else number], held)
         except CandidateFailure as failure:
             return Course(name, tuple(intervals), float(np.mean(moved or [0.0])), str(failure))
-        balance, stale, never = (_balance(served, each, topology) for each in (new, held, start))
+        balance, stale, never = (balancedness_of(served, each, topology.gpus) for each in (new, held, start))
         received = received_slots(held, new, topology.gpus, experts)
-        intervals.append(Interval(seconds, received, balance, stale, never))
+        intervals.append(Interval(seconds, received, balance, stale, never, ages=number > 0))
         moved.append(transfers(held, new, topology.gpus, experts))
         held = new
     return Course(name, tuple(intervals), float(np.mean(moved)))
-
-
-def _balance(load: Floats, phy2log: Ints, topology: Topology) -> float:
-    placement = Placement(phy2log, count_replicas(phy2log, load.shape[1]))
-    return balancedness(gpu_loads(load, placement, topology.gpus))
 
 
 def planner(worker: Worker, topology: Topology) -> Planner:
