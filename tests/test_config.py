@@ -9,7 +9,8 @@ from support import ROOT
 
 from eplb_evolve import config
 from eplb_evolve.errors import UsageError
-from eplb_evolve.evaluation.settings import Settings
+from eplb_evolve.evaluation.settings import TRADED, Settings, Thresholds
+from eplb_evolve.serving.worth import Serving
 
 SHIPPED = ROOT / "evolve_config.yaml"
 
@@ -58,6 +59,13 @@ def test_the_balance_configuration_differs_in_objective_and_workload_only():
     assert read.llm_models == config.read(SHIPPED).llm_models
 
 
+def test_net_throughput_has_a_server_and_its_own_constraint_whatever_the_profile():
+    read = config.read(ROOT / "configs" / "net_throughput.yaml")
+    assert read.eplb == config.EplbSection(objective="net_throughput", serving=Serving(interval=100))
+    assert read.eplb.settings().thresholds == TRADED
+    assert config.EplbSection(objective="time").settings().thresholds == Thresholds()
+
+
 @pytest.mark.parametrize("name", ["gemini", "openai"])
 def test_an_unset_key_variable_is_named(name, monkeypatch):
     variable = f"{name.upper()}_API_KEY"
@@ -88,6 +96,9 @@ def test_an_evaluation_needs_no_key(monkeypatch):
             "eplb: topology: 290 replicas do not divide among 32 GPUs",
         ),
         ("profile: default", "profile: defualt", "eplb.profile 'defualt' is not one of eplb.profiles"),
+        ("preset: deepseek-v3-decode", "preset: deepseek-v3-decod", "no deployment 'deepseek-v3-decod' (did you mean"),
+        ("interval: 3000", "interval: 0", "serving: interval is a number of steps, 1 at least, not 0"),
+        ("mode: blocking", "mode: sync", "eplb.serving.mode: input should be 'blocking' or 'background', not 'sync'"),
         ("device: cpu", "device: tpu", "eplb.device: input should be 'cpu' or 'cuda', not 'tpu'"),
         ("file_mb: 512", "file_mb: 0", "limits: file_mb must be positive, not 0"),
         ("default: {next_window: 0.985", "default: {next_window: 98.5", "next_window is a share of the reference"),

@@ -82,7 +82,8 @@ def progress_line(number: int, entry: Entry, best: bool, objective: Objective = 
     evaluation = entry.evaluation
     how = f"{entry.tier} {'+'.join(entry.operators)}".strip()
     if evaluation.time_ms is None:
-        return f"eplb {number:4d}  {'invalid' if not evaluation.valid else 'infeasible'}: {evaluation.reason}"[:150]
+        reason = " ".join(evaluation.reason.split())
+        return f"eplb {number:4d}  {'invalid' if not evaluation.valid else 'infeasible'}: {reason}"[:150]
     verdict = "feasible" if evaluation.feasible else "infeasible"
     name, unit = SHOWN[objective]
     figure = BY_NAME[name].show(getattr(evaluation, name))

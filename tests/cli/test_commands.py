@@ -191,6 +191,8 @@ def test_a_record_is_kept_and_lands_on_the_written_leaderboard(eplb, project):
     assert code == 0, err
     record = json.loads((project / "results" / "records" / "deepseek" / "record.json").read_text())
     assert {each["split"] for each in record["evaluations"]} == {"search", "holdout"}
+    assert "times the throughput of never rebalancing" in record["worth"]
+    assert "a rebalance by deepseek every 3,000 steps" in record["worth"]
     assert record["command"] == f"eplb record {SEED.name} --name deepseek --from seed"
     assert eplb("leaderboard", "--write")[0] == 0
     board = project / "results" / "LEADERBOARD.md"

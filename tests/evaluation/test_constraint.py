@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.constraint import CallBalance, judge
 from eplb_evolve.evaluation.score import combined_score
-from eplb_evolve.evaluation.settings import Thresholds, Timing
+from eplb_evolve.evaluation.settings import TRADED, Thresholds, Timing
 
 REFERENCE = CallBalance(next_window=0.8, same_window=0.9, worst_layer=0.7, sglang=0.8)
 LEAST = Thresholds()
@@ -45,6 +45,13 @@ def test_the_strict_profile_asks_for_more():
     calls = [scaled(same_window=0.98)] * 3
     assert judge(calls, [REFERENCE] * 3, LEAST).feasible
     assert not judge(calls, [REFERENCE] * 3, dataclasses.replace(LEAST, same_window=0.99)).feasible
+
+
+def test_zero_demands_nothing_of_a_figure():
+    calls = [scaled(next_window=0.5, worst_layer=0.1)] * 3
+    assert judge(calls, [REFERENCE] * 3, TRADED).feasible
+    assert "same window" in judge([scaled(same_window=0.84)] * 3, [REFERENCE] * 3, TRADED).reason
+    assert judge(calls, [REFERENCE] * 3, Thresholds(0, 0, 0, 0)).feasible
 
 
 @given(st.floats(1e-3, 1e4), st.floats(1e-3, 1e4), st.floats(0, 0.9999))

@@ -71,6 +71,33 @@ def test_the_terminal_table_fits_80_columns_and_gives_reasons():
     assert "layer 3: expert 7 has no replica" in text
 
 
+def served(name, net, **fields):
+    figures = {"net_blocking_3000": net, "net_background_3000": 1.25, "net_blocking_best": 1.1, "of_perfect": 0.5}
+    figures |= {"net_background_best": 1.2, "best_interval_steps": 1_000_000, "break_even_steps": 12_345.6}
+    return row(name, 1.0, serving="some-server, a rebalance every 3000 steps, blocking", **figures | fields)
+
+
+def test_what_programs_are_worth_to_a_server_stands_below_in_80_columns():
+    rows = [served("a" * 18, 1.1), served("b", 1.3, break_even_steps=None), row("old", 0.5)]
+    out = io.StringIO()
+    (table,) = tables(rows)
+    show.to_terminal(table, Console(file=out, width=80), limit=5)
+    below = out.getvalue().split("Throughput / that of never rebalancing, some-server:")[1]
+    assert all(len(line) <= 80 for line in below.splitlines())
+    assert below.index(" b ") < below.index("a" * 18)
+    assert "never" in below
+    assert "12,346" in below
+    assert "old" not in below
+    assert "| [b]() | 1.300 | 1.250 | 1.100 | 1.200 | 1,000,000 | never | 50 |" in show.to_markdown([table])
+
+
+def test_a_search_for_net_throughput_shows_what_it_goes_by():
+    out = io.StringIO()
+    (table,) = tables([served("a", 1.1, net_throughput=1.2222)])
+    show.to_terminal(table, Console(file=out, width=80), 5, "net_throughput")
+    assert "1.2222" in out.getvalue()
+
+
 def test_markdown_links_every_row_to_its_program_and_gives_reasons():
     rows = [
         dataclasses.replace(each, link=f"records/{each.name}/") for each in (row("fast", 0.5), row("bad", reason="no"))

@@ -37,7 +37,10 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration for opene
         f"{topology.groups} expert groups"
     )
     options.say(f"  checks    {', '.join(other.name for other in task.checks) or 'none'}")
-    options.say(f"  profile   {section.profile}")
+    if section.objective == "net_throughput":
+        options.say(f"  objective net_throughput: {section.serving}; it replaces the profile")
+    else:
+        options.say(f"  objective {section.objective}, profile {section.profile}")
 
 
 def _proposer(read: configuration.Config) -> str:

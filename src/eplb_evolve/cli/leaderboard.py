@@ -144,9 +144,9 @@ def _confirm(ledger: Ledger, task: Task, bench: Bench) -> None:
 def _print(board: list[Table], ledger: Ledger, limit: int, objective: Objective) -> None:
     console = options.stdout()
     for table in board:
-        to_terminal(table, console, limit)
+        to_terminal(table, console, limit, objective)
         console.print()
-    legend(console)
+    legend(console, objective)
     entries = ledger.entries()
     searched = [entry.evaluation for entry in entries if entry.evaluation.split == "search"]
     if not searched:
@@ -165,13 +165,16 @@ def _print(board: list[Table], ledger: Ledger, limit: int, objective: Objective)
 
 
 def _best(board: list[Table], entries: list[Entry], objective: Objective) -> Row | None:
-    """The search's own best program, unless another is faster beyond the intervals of both; or the best balanced."""
+    """The search's own best program, unless another is faster beyond the intervals of both.
+
+    For another objective than time, the first.
+    """
     evolved = [row for table in board for row in table.rows if row.rank is not None and row.provenance == "evolved"]
     found = [entry.evaluation for entry in entries if entry.evaluation.feasible and entry.evaluation.split == "search"]
     if not evolved or not found:
         return None
     champion = max(found, key=lambda run: run.combined_score).sha256
-    if objective == "balance":
+    if objective != "time":
         return evolved[0]
     fastest = evolved[0]
     limit = fastest.evaluation.ratio_high or 0.0

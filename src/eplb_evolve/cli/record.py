@@ -18,7 +18,7 @@ from eplb_evolve.paths import project_root
 from eplb_evolve.proposer.header import made_by
 from eplb_evolve.results.board import Provenance
 from eplb_evolve.results.ledger import now
-from eplb_evolve.results.records import Record, versions
+from eplb_evolve.results.records import Record, versions, worth_in_words
 
 
 def record(
@@ -45,6 +45,9 @@ def record(
             evaluation = evaluate_with_speedup(program, task, bench)
             show(evaluation, options.stdout())
             evaluations.append(evaluation.at("program.py"))
+    worth = worth_in_words(name, evaluations, tasks[0].settings.serving.deployment)
+    if worth:
+        options.stdout().print(worth, highlight=False, markup=False)
     header = made_by(source.decode("utf-8", "replace"))
     Record(
         name=name,
@@ -55,6 +58,7 @@ def record(
         search=search,
         versions=versions(),
         evaluations=evaluations,
+        worth=worth,
     ).write(folder, source)
     options.say(f"wrote results/records/{name}; now write its README.md: what changed and why it is faster")
     if not all(evaluation.feasible for evaluation in evaluations):

@@ -119,13 +119,13 @@ METRICS = (
     ),
     Metric(
         "net_blocking_best",
-        "best bl.",
+        "best bl",
         "x",
         "higher",
         "Blocking at the interval that is best for it if load drifts on as in the trace.",
         ".3f",
     ),
-    Metric("net_background_best", "best bg.", "x", "higher", "In the background at the best interval for that.", ".3f"),
+    Metric("net_background_best", "best bg", "x", "higher", "In the background at the best interval for that.", ".3f"),
     Metric("best_interval_steps", "best at", "steps", "neither", "The best interval of blocking rebalances.", ",d"),
     Metric(
         "break_even_steps",
@@ -138,7 +138,7 @@ METRICS = (
     ),
     Metric(
         "of_perfect",
-        "of perf.",
+        "perfect",
         "%",
         "higher",
         "Share of the gain of perfect balance that blocking at 3000 steps reaches.",

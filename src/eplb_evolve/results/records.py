@@ -12,6 +12,8 @@ from typing import Any
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.results.board import Provenance, Row
+from eplb_evolve.serving.presets import Deployment
+from eplb_evolve.serving.worth import VLLM_STEPS, sentence
 
 PACKAGES = ("openevolve", "torch", "numpy", "numba")
 
@@ -29,6 +31,7 @@ class Record:
         search: what found it, "" when nothing did
         versions: of Python and the packages that matter
         evaluations: one per workload and split
+        worth: what it is worth to a server, one sentence with its assumptions, "" where nothing was timed
     """
 
     name: str
@@ -39,6 +42,7 @@ class Record:
     search: str
     versions: dict[str, str]
     evaluations: Sequence[Evaluation]
+    worth: str = ""
 
     def rows(self) -> list[Row]:
         """One board row per evaluation."""
@@ -54,6 +58,14 @@ class Record:
         (place / "program.py").write_bytes(source)
         data = dataclasses.asdict(self) | {"evaluations": [run.as_dict() for run in self.evaluations]}
         (place / "record.json").write_text(json.dumps(data, indent=1) + "\n")
+
+
+def worth_in_words(name: str, evaluations: Sequence[Evaluation], served: Deployment) -> str:
+    """The sentence on the first evaluation on holdout windows, "" where there is none with figures."""
+    for each in evaluations:
+        if each.split == "holdout" and each.net_blocking_3000 is not None and each.net_background_3000 is not None:
+            return sentence(served, each.workload, name, VLLM_STEPS, each.net_blocking_3000, each.net_background_3000)
+    return ""
 
 
 def versions() -> dict[str, str]:

@@ -1,15 +1,24 @@
 """Tables for the terminal and for Markdown, from the same rows and the same list of metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.results.board import Row, Table
 from eplb_evolve.results.metrics import BY_NAME
 
 COLUMNS = ("time_ms", "ratio_to_reference", "speedup_over_seed", "balancedness", "transfers", "first_call_ms")
-HEADINGS = ("#", "program", "from", *(BY_NAME[name].heading for name in COLUMNS))
+SERVING_COLUMNS = (
+    "net_blocking_3000",
+    "net_background_3000",
+    "net_blocking_best",
+    "net_background_best",
+    "best_interval_steps",
+    "break_even_steps",
+    "of_perfect",
+)
 UNRANKED_SHOWN = 3
 ABOUT = """\
 # Leaderboard
@@ -26,26 +35,34 @@ def title(table: Table) -> str:
     return f"{table.workload}, {table.split} windows, {table.device}, sandbox {table.sandbox_level}: {table.machine}"
 
 
-def cells(row: Row) -> list[str]:
-    """One row's cells, in the order of HEADINGS."""
-    rank = str(row.rank) if row.rank is not None else "-"
-    return [
-        rank,
-        row.name,
-        row.provenance,
-        *(BY_NAME[name].show(getattr(row.evaluation, name)) for name in COLUMNS),
-    ]
+def columns(objective: Objective = "time") -> tuple[str, ...]:
+    """The metrics of a table; what a search for net throughput goes by stands where first calls do otherwise."""
+    return (*COLUMNS[:-1], "net_throughput") if objective == "net_throughput" else COLUMNS
 
 
-def to_terminal(table: Table, console: Console, limit: int) -> None:
-    """The best `limit` ranked rows, every row that is not evolved, and the nearest unranked ones with their reason."""
+def served(table: Table) -> list[Row]:
+    """The rows for which net throughput is known, best at every 3000 steps first."""
+    known = [row for row in table.rows if row.evaluation.net_blocking_3000 is not None]
+    return sorted(known, key=lambda row: -(row.evaluation.net_blocking_3000 or 0.0))
+
+
+def serving_title(rows: Sequence[Row]) -> str:
+    """Above a table of net throughput: the deployment that it is computed for."""
+    deployments = sorted({row.evaluation.serving.split(",")[0] for row in rows})
+    return f"Throughput / that of never rebalancing, {', '.join(deployments)}:"
+
+
+def to_terminal(table: Table, console: Console, limit: int, objective: Objective = "time") -> None:
+    """The best `limit` ranked rows, every row that is not evolved, and the nearest unranked ones with their reason.
+
+    Below it, the same rows by what they are worth to a server.
+    """
     ranked = [row for row in table.rows if row.rank is not None]
     shown = [row for row in ranked if (row.rank or 0) <= limit or row.provenance != "evolved"]
-    grid = RichTable(title=title(table), title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for index, heading in enumerate(HEADINGS):
-        grid.add_column(heading, justify="left" if index in (1, 2) else "right", overflow="fold")
+    names = columns(objective)
+    grid = _grid(title(table), ("#", "program", "from", *(BY_NAME[name].heading for name in names)), left=(1, 2))
     for row in shown:
-        grid.add_row(*cells(row))
+        grid.add_row(str(row.rank), row.name, row.provenance, *_figures(row, names))
     console.print(grid)
     unranked = [row for row in table.rows if row.rank is None]
     if len(ranked) > len(shown):
@@ -54,11 +71,32 @@ def to_terminal(table: Table, console: Console, limit: int) -> None:
         console.print(f"Not ranked: {len(unranked)} invalid or infeasible programs, among them:")
         for row in unranked[:UNRANKED_SHOWN]:
             console.print(f"  {row.name}: {row.evaluation.reason}", markup=False, highlight=False)
+    worth = [row for row in served(table) if row in shown]
+    if worth:
+        headings = ("#", "program", *(BY_NAME[name].heading for name in SERVING_COLUMNS))
+        grid = _grid(serving_title(worth), headings, left=(1,))
+        for row in worth:
+            grid.add_row(str(row.rank), row.name, *_figures(row, SERVING_COLUMNS))
+        console.print()
+        console.print(grid)
 
 
-def legend(console: Console) -> None:
+def _grid(heading: str, headings: Sequence[str], left: Sequence[int]) -> RichTable:
+    grid = RichTable(
+        title=heading, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    for index, text in enumerate(headings):
+        grid.add_column(text, justify="left" if index in left else "right", overflow="fold")
+    return grid
+
+
+def _figures(row: Row, names: Sequence[str]) -> list[str]:
+    return [BY_NAME[name].show(getattr(row.evaluation, name)) for name in names]
+
+
+def legend(console: Console, objective: Objective = "time") -> None:
     """What the columns mean."""
-    for name in COLUMNS:
+    for name in (*columns(objective), *SERVING_COLUMNS):
         metric = BY_NAME[name]
         better = "" if metric.better == "neither" else f" {metric.better.capitalize()} is better."
         console.print(f"[bold]{metric.heading}[/bold]: {metric.description}{better}", highlight=False)
@@ -68,18 +106,27 @@ def to_markdown(board: Sequence[Table]) -> str:
     """results/LEADERBOARD.md: every record, one table per workload, split, device and machine."""
     lines = ABOUT.splitlines()
     for table in board:
-        lines += ["", f"## {title(table)}", "", _line(HEADINGS), _line(["---"] * len(HEADINGS))]
-        lines += [_line(_linked(row)) for row in table.rows]
+        lines += ["", f"## {title(table)}", ""]
+        lines += _markdown(("#", "program", "from"), COLUMNS, table.rows, lambda row: [row.provenance])
         unranked = [f"- {row.name}: {row.evaluation.reason}" for row in table.rows if row.rank is None]
         lines += ["", *unranked] if unranked else []
+        if worth := served(table):
+            lines += ["", serving_title(worth), ""]
+            lines += _markdown(("#", "program"), SERVING_COLUMNS, worth, lambda _row: [])
     lines += ["", "## Columns", ""]
-    lines += [f"- **{BY_NAME[name].heading}**: {BY_NAME[name].description}" for name in COLUMNS]
+    lines += [f"- **{BY_NAME[name].heading}**: {BY_NAME[name].description}" for name in (*COLUMNS, *SERVING_COLUMNS)]
     return "\n".join(lines) + "\n"
 
 
-def _linked(row: Row) -> list[str]:
-    rank, name, *rest = cells(row)
-    return [rank, f"[{name}]({row.link})", *rest]
+def _markdown(
+    head: Sequence[str], names: Sequence[str], rows: Sequence[Row], more: Callable[[Row], Sequence[str]]
+) -> list[str]:
+    headings = (*head, *(BY_NAME[name].heading for name in names))
+    lines = [_line(headings), _line(["---"] * len(headings))]
+    for row in rows:
+        rank = str(row.rank) if row.rank is not None else "-"
+        lines.append(_line([rank, f"[{row.name}]({row.link})", *more(row), *_figures(row, names)]))
+    return lines
 
 
 def _line(values: Sequence[str]) -> str:
