@@ -88,6 +88,38 @@ def test_what_numba_does_not_know_is_not_outlined():
     assert not variants(BY_NAME["jit_outline"], source, 3)
 
 
+COMPILED = """
+import numba
+import numpy as np
+
+PATIENCE = 0.25
+
+
+{decorator}
+def total(count: int):
+    times = np.ones(count)
+    spent = 0.0
+    for time in times:
+        spent += time * PATIENCE
+        left = 3.0 - spent
+        spent = max(spent, left)
+    return spent
+"""
+
+
+@pytest.mark.parametrize("name", ["iterate_scalars", "split_function"])
+def test_what_a_decorator_may_compile_is_left_to_it(name):
+    assert variants(BY_NAME[name], COMPILED.format(decorator=""), 6)
+    assert not variants(BY_NAME[name], COMPILED.format(decorator="@numba.njit"), 6)
+
+
+def test_a_constant_with_a_name_of_its_own_is_changed_often():
+    made = variants(BY_NAME["change_constant"], COMPILED.format(decorator="@numba.njit"), 40)
+    renamed = [text for text in made if "PATIENCE = 0.25" not in text]
+    assert len(renamed) >= 4  # of the six values that it may get
+    assert len(made) > len(renamed)
+
+
 def test_a_scattering_loop_becomes_a_formula_in_the_position():
     made = variants(BY_NAME["loop_to_formula"], ALL["ordered"], 320)
     assert all("hand.scatter_(1, order," in variant for variant in made)

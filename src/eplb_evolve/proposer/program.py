@@ -94,6 +94,12 @@ class Program:
         own = [stmt for stmt in self.tree.body if id(stmt) not in helpers]
         return [part for stmt in own for part in walk(stmt) if isinstance(part, ast.FunctionDef)]
 
+    def interpreted(self) -> list[ast.FunctionDef]:
+        """Those of `functions` that no decorator may compile: all of Python works there."""
+        own = [stmt for stmt in self.tree.body if not (isinstance(stmt, ast.FunctionDef) and stmt.decorator_list)]
+        inside = {id(part) for stmt in own for part in walk(stmt)}
+        return [function for function in self.functions() if id(function) in inside]
+
     def helpers(self) -> list[ast.FunctionDef]:
         """Compiled helpers that an earlier proposal added."""
         return [

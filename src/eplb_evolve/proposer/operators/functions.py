@@ -43,7 +43,7 @@ def _split_function(program: Program, rng: random.Random) -> bool:
     runs = [
         (function, block, start, stop)
         for function in _written(program)
-        if is_readable(function) and is_plain(function)
+        if is_readable(function) and is_plain(function) and not function.decorator_list
         for block in blocks(function)
         for start in range(len(block))
         for stop in range(start + 1, len(block) + 1)

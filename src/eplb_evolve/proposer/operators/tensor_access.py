@@ -21,7 +21,7 @@ def _iterate_scalars(program: Program, rng: random.Random) -> bool:
     """`for x in tensor` becomes `for x in tensor.tolist()`."""
     kinds = kinds_of(program)
     places: list[tuple[ast.For, str]] = []
-    for function in program.functions():
+    for function in program.interpreted():
         view = kinds.expressions(function)
         for _, _, loop in loops(function):
             kind = view.of(loop.iter)
@@ -42,7 +42,7 @@ def _item_reads(program: Program, rng: random.Random) -> bool:
     """`float(tensor[i, j])` and `x = tensor[i, j]` read a number with `.item()`."""
     kinds = kinds_of(program)
     places: list[tuple[ast.Subscript, ast.AST]] = []
-    for function in program.functions():
+    for function in program.interpreted():
         view = kinds.expressions(function)
         for block_loop in loops(function):
             for part in walk(block_loop[2]):
@@ -109,7 +109,7 @@ def _through(
     kinds = kinds_of(program)
     torch = next((alias for alias, module in program.module_aliases().items() if module == "torch"), None)
     places = []
-    for function in program.functions():
+    for function in program.interpreted():
         env = kinds.expressions(function).env
         for block, index, loop in loops(function):
             changed = mutated_names(loop)
