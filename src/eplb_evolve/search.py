@@ -70,10 +70,11 @@ class Search:
         return with_speedup(evaluation, seed)
 
     def _incumbent(self) -> Incumbent | None:
-        best = self.ledger.best(self.task.split) if self.task.settings.objective == "time" else None
+        best = self.ledger.best(self.task.split)
         if best is None or best.evaluation.ratio_to_reference is None:
             return None
-        return Incumbent(self.ledger.run / best.evaluation.program, best.evaluation.ratio_to_reference)
+        run = best.evaluation
+        return Incumbent(self.ledger.run / run.program, best.evaluation.ratio_to_reference, run.combined_score)
 
     def _drop_bench(self) -> None:
         bench, self._bench = self._bench, None

@@ -49,6 +49,11 @@ class Block:
         rows: NDArray[np.bool_] = waited <= np.maximum(WAIT_FLOOR_S, WAIT_SHARE * self.seconds("reference"))
         return rows
 
+    def of_rival(self, gpus: int) -> "Block":
+        """The same calls as if the rival had been the candidate."""
+        balance = [measure(call.placement, call.inputs, gpus) for call in self.rival]
+        return Block(self.null, self.rival, self.reference, [], balance)
+
     def judge(self, task: Task) -> Verdict:
         """The hard constraint on these calls."""
         return judge(self.balance, [call.balance for call in self.reference], task.settings.thresholds)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 import time
 from pathlib import Path
 
@@ -12,14 +13,15 @@ from eplb_evolve.errors import CandidateFailure, UsageError
 from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.block import Block, run_block
 from eplb_evolve.evaluation.calls import Caller
-from eplb_evolve.evaluation.challenge import Incumbent, challenge
+from eplb_evolve.evaluation.challenge import Incumbent, challenge, seems_better
 from eplb_evolve.evaluation.checks import MORE_CALLS, check_other_shapes
 from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, Infeasible
+from eplb_evolve.evaluation.objective import score, sums
 from eplb_evolve.evaluation.replay import repeat_here, repeat_in_twin
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.sampling import enough, estimate_block
-from eplb_evolve.evaluation.score import balance_score, combined_score, infeasible_score, net_score
-from eplb_evolve.evaluation.served import served_figures
+from eplb_evolve.evaluation.score import infeasible_score
+from eplb_evolve.evaluation.served import ratio_of_sums, served_figures
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.evaluation.timing import Estimate, pessimistic_ratio
 from eplb_evolve.sandbox import Worker
@@ -50,8 +52,9 @@ def evaluate(program: Path, task: Task, bench: Bench, incumbent: Incumbent | Non
         run.check_other_shapes()
         result = run.judge(result, incumbent)
     except Infeasible as failure:
-        score = infeasible_score(failure.margin)
-        result = dataclasses.replace(result, valid=True, reason=str(failure), combined_score=score)
+        result = dataclasses.replace(
+            result, valid=True, reason=str(failure), combined_score=infeasible_score(failure.margin)
+        )
     except CandidateFailure as failure:
         result = dataclasses.replace(result, reason=failure.public if hidden else str(failure))
     finally:
@@ -105,12 +108,12 @@ class _Run:
         if raced:
             return judged
         repeat_here(self.worker, block.candidate, task.workload.topology, self._rng)
-        if not judged.feasible or (incumbent is not None and timing.ratio >= incumbent.ratio):
+        if not judged.feasible or (incumbent is not None and not seems_better(judged, incumbent, task.settings)):
             return judged
         if incumbent is not None:
             outcome = challenge(self._caller(), incumbent, task, bench, self._rng)
             result = dataclasses.replace(result, first_look_ratio=timing.ratio)
-            judged = _conclude(result, outcome.block, outcome.timing, task, raced)
+            judged = _conclude(result, outcome.block, outcome.timing, task, raced, outcome.bound)
             if not outcome.won or not judged.feasible:
                 return judged
             block = outcome.block
@@ -155,8 +158,10 @@ def _hopeless(block: Block, task: Task, incumbent: Incumbent | None) -> bool:
     """Whether a search needs no more calls: far from balanced, or much slower than the best and its balance clear."""
     if incumbent is None:
         return False
+    if block.judge(task).margin < FAR_FROM_BALANCED:
+        return True
     slow = pessimistic_ratio(block.seconds("candidate"), block.seconds("reference")) > HOPELESS * incumbent.ratio
-    return block.judge(task).margin < FAR_FROM_BALANCED or (bool(slow) and not _doubtful(block, task))
+    return task.settings.objective == "time" and bool(slow) and not _doubtful(block, task)
 
 
 def _doubtful(block: Block, task: Task) -> bool:
@@ -164,24 +169,20 @@ def _doubtful(block: Block, task: Task) -> bool:
     return FAR_FROM_BALANCED <= block.judge(task).margin < 1 and len(block.candidate) < MORE_CALLS
 
 
-def _conclude(result: Evaluation, block: Block, timing: Estimate, task: Task, raced: bool) -> Evaluation:
+def _conclude(
+    result: Evaluation, block: Block, timing: Estimate, task: Task, raced: bool, bound: float = math.inf
+) -> Evaluation:
     verdict = block.judge(task)
     reached = float(np.mean([row.next_window for row in block.balance]))
     reference = float(np.mean([call.balance.next_window for call in block.reference]))
-    served = served_figures(block, task)
-    if task.settings.objective == "balance":
-        score = balance_score(verdict.feasible, reached / reference, verdict.margin)
-    elif task.settings.objective == "net_throughput":
-        score = net_score(verdict.feasible, served.net_throughput, verdict.margin)
-    else:
-        score = combined_score(verdict.feasible, timing.ratio, verdict.margin)
+    rewarded = float(ratio_of_sums(*sums(block, task)))
     return dataclasses.replace(
         result,
-        **served.as_dict(),
+        **served_figures(block, task).as_dict(),
         valid=True,
         feasible=verdict.feasible,
         reason=verdict.reason,
-        combined_score=score,
+        combined_score=min(bound, score(task.settings, verdict.feasible, verdict.margin, timing.ratio, rewarded)),
         time_ms=timing.time_ms,
         time_ms_low=timing.time_ms_low,
         time_ms_high=timing.time_ms_high,
