@@ -1,5 +1,6 @@
 """Whole runs of the stock openevolve-run with the embedded proposer; tests/test_faults.py has one with faults."""
 
+import hashlib
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import yaml
 from support import ROOT, SEED, free_port
 
 from eplb_evolve.results.ledger import Ledger
+from eplb_evolve.results.run_info import read_starts
 from eplb_evolve.sandbox import Limits, Zygote
 
 OPENEVOLVE = Path(sys.executable).with_name("openevolve-run")
@@ -84,6 +86,12 @@ def test_the_embedded_search_runs_with_no_key(configured, tmp_path, no_orphans):
     assert entries[0].evaluation.feasible
     assert 0.1 < entries[0].evaluation.speedup_over_seed < 10  # the seed against itself, on a machine that others use
     assert all((run / entry.evaluation.program).is_file() for entry in entries)
+    (start,) = read_starts(run)
+    assert (start.iterations, start.workload, start.objective, start.resumed) == (4, "gptoss20b-phased", "time", False)
+    assert start.seed_sha256 == hashlib.sha256(SEED.read_bytes()).hexdigest()
+    assert start.command[:3] == ("openevolve-run", "initial_program.py", "evaluator.py")
+    assert str(tmp_path) not in " ".join(start.command)  # nor any other folder of this machine
+    assert "gptoss20b-phased" in start.config
 
 
 def test_kill_9_of_the_main_process_leaves_no_process(configured, tmp_path, no_orphans):

@@ -82,6 +82,7 @@ class Config:
         local_models: names of the models that propose and are no LLM
         llm_models: names of the others
         random_seed: OpenEvolve's seed, used for the embedded proposer as well
+        iterations: how many proposals OpenEvolve makes unless its command line says otherwise
         workers: how many evaluations OpenEvolve makes at once
         evaluation_s: seconds after which it gives one up
     """
@@ -92,6 +93,7 @@ class Config:
     local_models: tuple[str, ...]
     llm_models: tuple[str, ...]
     random_seed: int
+    iterations: int
     workers: int
     evaluation_s: float
 
@@ -121,6 +123,7 @@ def read(path: Path) -> Config:
         local_models=tuple(model.name for model in models if model.name in BEHAVIOURS),
         llm_models=tuple(model.name for model in models if model.name not in BEHAVIOURS),
         random_seed=openevolve.random_seed if openevolve.random_seed is not None else 0,
+        iterations=openevolve.max_iterations,
         workers=openevolve.evaluator.parallel_evaluations,
         evaluation_s=openevolve.evaluator.timeout,
     )

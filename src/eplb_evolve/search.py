@@ -5,11 +5,13 @@ tell an evaluator which configuration or output folder it was started with, so b
 """
 
 import argparse
+import hashlib
 import multiprocessing
 import os
 import sys
 import threading
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 
 from openevolve.evaluation_result import EvaluationResult
@@ -27,6 +29,8 @@ from eplb_evolve.gateway import lifecycle
 from eplb_evolve.paths import CONFIG_NAME, cache_dir
 from eplb_evolve.proposer.header import made_by
 from eplb_evolve.results.ledger import Entry, Ledger, now
+from eplb_evolve.results.records import versions
+from eplb_evolve.results.run_info import RunInfo, add_start
 from eplb_evolve.sandbox.process import die_with_parent
 
 
@@ -107,12 +111,13 @@ def open_search(evaluator_file: str) -> Search:
 
 
 def _open(root: Path) -> Search:
-    config_file, run = _command_line(root)
-    search = Search(configuration.read(config_file), root, run)
+    given = _command_line(root)
+    search = Search(configuration.read(given.config), root, given.run)
     if multiprocessing.parent_process() is not None:
         die_with_parent(os.getppid())  # OpenEvolve's workers would outlive a killed main process
         return search
-    read = search.config
+    read, run = search.config, given.run
+    add_start(run, _start(given, search, root))
     if read.gateway_api_base is not None:
         gateway = read.eplb.gateway
         lifecycle.ensure_running(read.gateway_api_base, read.random_seed, run, gateway, read.workers, read.evaluation_s)
@@ -123,16 +128,59 @@ def _open(root: Path) -> Search:
     return search
 
 
-def _command_line(root: Path) -> tuple[Path, Path]:
-    """(configuration file, output folder) of the openevolve-run that imports us; root's own for any other host."""
+@dataclass(frozen=True)
+class _Given:
+    """What openevolve-run was told that an evaluator needs to know."""
+
+    config: Path
+    run: Path
+    seed_program: Path
+    iterations: int | None
+    resumed: bool
+
+
+def _command_line(root: Path) -> _Given:
+    """Of the openevolve-run that imports us; the configuration and output of root's own for any other host."""
     if Path(sys.argv[0]).name != "openevolve-run":
-        return root / CONFIG_NAME, root / "openevolve_output"
+        return _Given(root / CONFIG_NAME, root / "openevolve_output", Path("initial_program.py"), None, False)
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("initial_program", nargs="?", default="")
+    parser.add_argument("initial_program", nargs="?", default="", type=Path)
     parser.add_argument("--config", "-c")
     parser.add_argument("--output", "-o")
+    parser.add_argument("--iterations", "-i", type=int)
+    parser.add_argument("--checkpoint")
     known, _ = parser.parse_known_args(sys.argv[1:])
     if known.config is None:
         raise UsageError(f"openevolve-run was started without --config; add --config {CONFIG_NAME}")
-    default = Path(known.initial_program).parent / "openevolve_output"
-    return Path(known.config), Path(known.output) if known.output else default
+    run = Path(known.output) if known.output else known.initial_program.parent / "openevolve_output"
+    return _Given(Path(known.config), run, known.initial_program, known.iterations, known.checkpoint is not None)
+
+
+def _start(given: _Given, search: Search, root: Path) -> RunInfo:
+    read = search.config
+    try:
+        digest = hashlib.sha256(given.seed_program.read_bytes()).hexdigest()
+    except OSError:
+        digest = ""  # OpenEvolve says what is wrong with it
+    return RunInfo(
+        started=now(),
+        command=(Path(sys.argv[0]).name, *(_from(root, argument) for argument in sys.argv[1:])),
+        iterations=given.iterations or read.iterations,
+        resumed=given.resumed,
+        workload=search.task.workload.name,
+        objective=read.eplb.objective,
+        proposer=read.proposer,
+        random_seed=read.random_seed,
+        seed_program=_from(root, str(given.seed_program)),
+        seed_sha256=digest,
+        config=given.config.read_text(encoding="utf-8"),
+        versions=versions(),
+    )
+
+
+def _from(root: Path, argument: str) -> str:
+    """An absolute path from the project's folder on, or its last part: a run says nothing of one machine's folders."""
+    path = Path(argument)
+    if not path.is_absolute():
+        return argument
+    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name

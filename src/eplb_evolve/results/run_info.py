@@ -1,0 +1,63 @@
+"""How a run was started: RUN/run.json, one entry for each openevolve-run into that folder."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from eplb_evolve.errors import UsageError
+
+FILE_NAME = "run.json"
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """One start of openevolve-run.
+
+    Attributes:
+        started: UTC time, ISO 8601
+        command: its arguments, folders outside of the project left out
+        iterations: how many proposals it was asked for
+        resumed: whether it went on from a checkpoint
+        workload: what candidates are timed on
+        objective: what the score rewards
+        proposer: who proposes, in words
+        random_seed: OpenEvolve's
+        seed_program: file that the search starts from
+        seed_sha256: of that file, "" when it could not be read
+        config: text of the configuration file
+        versions: of Python and the packages that matter
+    """
+
+    started: str
+    command: tuple[str, ...]
+    iterations: int
+    resumed: bool
+    workload: str
+    objective: str
+    proposer: str
+    random_seed: int
+    seed_program: str
+    seed_sha256: str
+    config: str
+    versions: dict[str, str]
+
+
+def add_start(run: Path, info: RunInfo) -> None:
+    """Append to the run's file, which is made if need be."""
+    known = [dataclasses.asdict(each) for each in read_starts(run)]
+    run.mkdir(parents=True, exist_ok=True)
+    temporary = run / f"{FILE_NAME}.tmp"
+    temporary.write_text(json.dumps([*known, dataclasses.asdict(info)], indent=1) + "\n", encoding="utf-8")
+    temporary.replace(run / FILE_NAME)
+
+
+def read_starts(run: Path) -> list[RunInfo]:
+    """Every start, oldest first; none for a run of which nothing is known."""
+    file = run / FILE_NAME
+    if not file.exists():
+        return []
+    try:
+        return [RunInfo(**each | {"command": tuple(each["command"])}) for each in json.loads(file.read_text("utf-8"))]
+    except (OSError, ValueError, TypeError, KeyError) as problem:
+        raise UsageError(f"{file} is broken: {problem}; remove it, or take it from a backup") from problem
