@@ -61,7 +61,7 @@ def test_the_balance_configuration_differs_in_objective_and_workload_only():
 
 def test_net_throughput_has_a_server_and_its_own_constraint_whatever_the_profile():
     read = config.read(ROOT / "configs" / "net_throughput.yaml")
-    assert read.eplb == config.EplbSection(objective="net_throughput", serving=Serving(interval=100))
+    assert read.eplb == config.EplbSection(objective="net_throughput", serving=Serving(interval=25))
     assert read.eplb.settings().thresholds == TRADED
     assert config.EplbSection(objective="time").settings().thresholds == Thresholds()
 

@@ -56,7 +56,11 @@ def test_t0_operators_can_follow_one_another(seed):
 
 @pytest.mark.parametrize("operator", T1, ids=lambda operator: operator.name)
 def test_a_t1_operator_makes_other_programs(operator):
-    made = [variant for source in ALL.values() for variant in variants(operator, source, 6)]
+    made = [
+        variant
+        for source in (*ALL.values(), COMPILED.format(decorator=""))
+        for variant in variants(operator, source, 6)
+    ]
     assert made
     for variant in made:
         compile(variant, "<variant>", "exec")
@@ -113,11 +117,13 @@ def test_what_a_decorator_may_compile_is_left_to_it(name):
     assert not variants(BY_NAME[name], COMPILED.format(decorator="@numba.njit"), 6)
 
 
-def test_a_constant_with_a_name_of_its_own_is_changed_often():
-    made = variants(BY_NAME["change_constant"], COMPILED.format(decorator="@numba.njit"), 40)
-    renamed = [text for text in made if "PATIENCE = 0.25" not in text]
-    assert len(renamed) >= 4  # of the six values that it may get
-    assert len(made) > len(renamed)
+def test_a_number_with_a_name_of_its_own_is_scaled():
+    made = variants(BY_NAME["scale_parameter"], COMPILED.format(decorator="@numba.njit"), 20)
+    values = [float(re.search(r"^PATIENCE = (.*)$", text, re.MULTILINE)[1]) for text in made]
+    assert min(values) < 0.125
+    assert max(values) > 0.5
+    assert all(0.0625 <= value <= 1.0 for value in values)
+    assert not variants(BY_NAME["scale_parameter"], ALL["assignment"], 3)
 
 
 def test_a_scattering_loop_becomes_a_formula_in_the_position():

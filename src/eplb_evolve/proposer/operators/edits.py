@@ -2,7 +2,6 @@
 
 import ast
 import random
-from collections.abc import Sequence
 
 from ..analysis.inference import kinds_of
 from ..analysis.kinds import UNKNOWN, Kind
@@ -44,14 +43,16 @@ def _move_statement(program: Program, rng: random.Random) -> bool:
 
 
 def _change_constant(program: Program, rng: random.Random) -> bool:
-    """A number or truth value becomes another one; every second time one that has a name of its own, if any has."""
-    places = _constants(_all_functions(program))
-    named = _constants([stmt for stmt in program.tree.body if isinstance(stmt, ast.Assign)])
-    if named and (not places or rng.random() < 0.5):
-        places = named
+    """A number or truth value becomes another one."""
+    places = [
+        (function, part)
+        for function in _all_functions(program)
+        for part in walk(function)
+        if isinstance(part, ast.Constant) and isinstance(part.value, bool | int | float)
+    ]
     if not places:
         return False
-    place, part = rng.choice(places)
+    function, part = rng.choice(places)
     new: object
     match part.value:
         case bool() as flag:
@@ -60,7 +61,7 @@ def _change_constant(program: Program, rng: random.Random) -> bool:
             new = rng.choice([whole - 1, whole + 1, whole * 2, whole // 2, 0, 1, -1])
         case float() as value:
             new = rng.choice([value * 2, value / 2, value + 1, -value, 0.0, 1.0])
-    return replace_expression(place, part, expression(f"({new!r})"))
+    return replace_expression(function, part, expression(f"({new!r})"))
 
 
 def _change_dtype(program: Program, rng: random.Random) -> bool:
@@ -128,16 +129,6 @@ OPERATORS = (
 
 def _all_functions(program: Program) -> list[ast.FunctionDef]:
     return [*program.functions(), *program.helpers()]
-
-
-def _constants(stmts: Sequence[ast.stmt]) -> list[tuple[ast.stmt, ast.Constant]]:
-    """Numbers and truth values in these statements, each with its statement."""
-    return [
-        (stmt, part)
-        for stmt in stmts
-        for part in walk(stmt)
-        if isinstance(part, ast.Constant) and isinstance(part.value, bool | int | float)
-    ]
 
 
 def _statements(program: Program) -> list[tuple[Block, int]]:
