@@ -5,14 +5,17 @@ import io
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.score import combined_score
 from eplb_evolve.results import show
-from eplb_evolve.results.board import Row, declared_provenance, evolved_rows, tables
+from eplb_evolve.results.board import Row, declared_provenance, evolved_rows, pareto, tables
 from eplb_evolve.results.ledger import Entry
+from eplb_evolve.results.markdown import to_markdown
 from eplb_evolve.results.metrics import BY_NAME, METRICS
 from eplb_evolve.results.records import Record, read_records, versions
 
@@ -43,7 +46,7 @@ def test_faster_ranks_higher_and_infeasible_rows_have_no_rank():
     assert {each.name for each in table.rows if each.rank is None} == {"wrong", "near"}
 
 
-@pytest.mark.parametrize("field", ["workload", "split", "device", "machine"])
+@pytest.mark.parametrize("field", ["workload", "split", "device", "machine", "objective"])
 def test_only_comparable_rows_share_a_table(field):
     assert len(tables([row("one", 1.0), row("two", 2.0, **{field: "other"})])) == 2
 
@@ -58,6 +61,7 @@ def test_the_terminal_table_fits_80_columns_and_gives_reasons():
     rows += [
         row("deepseek", 50.0, "seed", speedup_over_seed=1.0),
         row("bad", reason="layer 3: expert 7 has no replica"),
+        row("near", 0.5, feasible=False, valid=True, reason="balancedness of the worst layer is 0.7 x"),
     ]
     out = io.StringIO()
     (table,) = tables(rows)
@@ -68,7 +72,78 @@ def test_the_terminal_table_fits_80_columns_and_gives_reasons():
     assert "program4" not in text
     assert "and 3 more" in text
     assert "deepseek" in text
-    assert "layer 3: expert 7 has no replica" in text
+    assert "near, infeasible: balancedness of the worst layer is 0.7 x" in text
+    assert "1 programs are invalid" in text
+    assert "layer 3" not in text
+
+
+def test_invalid_programs_are_shown_with_their_reasons_when_asked_for():
+    out = io.StringIO()
+    (table,) = tables([row("fine", 1.0), row("bad", reason="layer 3: expert 7\nhas no replica <b>")])
+    show.to_terminal(table, Console(file=out, width=80), 2, invalid=True)
+    assert "layer 3: expert 7 has no replica <b>" in out.getvalue()
+    assert "fine" not in out.getvalue()
+
+
+def test_the_wide_table_has_every_figure_in_one_line_each():
+    out = io.StringIO()
+    (table,) = tables([row("fine", 1.0, balancedness_worst_layer=0.7654, time_p99_ms=1.25)])
+    show.to_terminal(table, Console(file=out, width=80), 2, wide=True)
+    (line,) = [line for line in out.getvalue().splitlines() if "fine" in line]
+    assert "0.7654" in line
+    assert "1.25" in line
+    assert all(metric.heading in out.getvalue() for metric in METRICS)
+
+
+def costs(name, time, balance, moved):
+    return row(name, time, balancedness=balance, transfers=moved)
+
+
+def test_the_front_is_what_nothing_beats_in_time_balance_and_transfers():
+    rows = [
+        costs("fast", 1.0, 0.7, 0.9),
+        costs("balanced", 3.0, 0.8, 0.9),
+        costs("still", 3.0, 0.7, 0.1),
+        costs("beaten", 3.0, 0.75, 0.9),
+        costs("twin", 1.0, 0.7, 0.9),
+        row("unknown", 0.1),
+    ]
+    assert pareto(rows) == {"fast", "balanced", "still", "twin"}
+    assert pareto([]) == frozenset()
+    (table,) = tables([*rows, row("infeasible", 0.1, feasible=False, balancedness=0.9, transfers=0.0)])
+    assert {each.name for each in table.rows if each.front} == {"fast", "balanced", "still", "twin"}
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1, max_size=12))
+def test_each_row_off_the_front_is_beaten_by_one_on_it(figures):
+    rows = [costs(str(index), 1.0 + time, -balance, moved) for index, (time, balance, moved) in enumerate(figures)]
+    front = pareto(rows)
+    for row_, own in zip(rows, figures, strict=True):
+        better = [
+            other
+            for at, other in enumerate(figures)
+            if str(at) in front and other != own and all(x <= y for x, y in zip(other, own, strict=True))
+        ]
+        assert bool(better) is (row_.name not in front)
+
+
+@pytest.mark.parametrize(
+    ("fields", "unstable"),
+    [
+        ({"ratio_low": 0.95, "ratio_high": 1.05, "samples": 40, "undisturbed": 40}, False),
+        ({"ratio_low": 0.8, "ratio_high": 1.1, "samples": 40, "undisturbed": 40}, True),
+        ({"ratio_low": 0.95, "ratio_high": 1.05, "samples": 40, "undisturbed": 19}, True),
+    ],
+)
+def test_a_row_is_marked_when_its_time_is_not_to_be_trusted(fields, unstable):
+    one = row("one", 1.0, **fields)
+    assert one.unstable is unstable
+    assert show.rank(dataclasses.replace(one, rank=1)).endswith("!") is unstable
+
+
+def test_a_time_under_the_clocks_resolution_is_a_bound():
+    assert show.figure(row("one", 0.5, at_bound=True), "time_ms") == "<0.5"
 
 
 def served(name, net, **fields):
@@ -88,13 +163,13 @@ def test_what_programs_are_worth_to_a_server_stands_below_in_80_columns():
     assert "never" in below
     assert "12,346" in below
     assert "old" not in below
-    assert "| [b]() | 1.300 | 1.250 | 1.100 | 1.200 | 1,000,000 | never | 50 |" in show.to_markdown([table])
+    assert "| [b]() | 1.300 | 1.250 | 1.100 | 1.200 | 1,000,000 | never | 50 |" in to_markdown([table])
 
 
 def test_a_search_for_net_throughput_shows_what_it_goes_by():
     out = io.StringIO()
-    (table,) = tables([served("a", 1.1, net_throughput=1.2222)])
-    show.to_terminal(table, Console(file=out, width=80), 5, "net_throughput")
+    (table,) = tables([served("a", 1.1, net_throughput=1.2222, objective="net_throughput")])
+    show.to_terminal(table, Console(file=out, width=80), 5)
     assert "1.2222" in out.getvalue()
 
 
@@ -102,16 +177,16 @@ def test_markdown_links_every_row_to_its_program_and_gives_reasons():
     rows = [
         dataclasses.replace(each, link=f"records/{each.name}/") for each in (row("fast", 0.5), row("bad", reason="no"))
     ]
-    text = show.to_markdown(tables(rows))
+    text = to_markdown(tables(rows))
     assert "| 1 | [fast](records/fast/) | evolved | 0.5 |" in text
     assert "| - | [bad](records/bad/) | evolved | - |" in text
     assert "- bad: no" in text
 
 
 def test_every_column_is_a_declared_metric_of_an_evaluation():
-    fields = {field.name for field in dataclasses.fields(Evaluation)}
-    assert set(show.COLUMNS) <= set(BY_NAME)
-    assert {metric.name for metric in METRICS} <= fields
+    blank = evaluation("blank")
+    assert set(show.COLUMNS) | set(show.SERVING_COLUMNS) <= set(BY_NAME)
+    assert all(hasattr(blank, metric.name) for metric in METRICS)
 
 
 def test_shares_are_shown_as_per_cent():

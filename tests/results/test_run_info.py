@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from eplb_evolve.errors import UsageError
-from eplb_evolve.results.run_info import FILE_NAME, RunInfo, add_start, read_starts
+from eplb_evolve.results.run_info import FILE_NAME, RunInfo, add_start, configuration_of, read_starts
 
 START = RunInfo(
     started="2026-11-25T02:00:00+00:00",
@@ -29,6 +29,8 @@ def test_each_start_of_a_run_is_kept(tmp_path):
     add_start(tmp_path / "run", START)
     add_start(tmp_path / "run", again)
     assert read_starts(tmp_path / "run") == [START, again]
+    assert configuration_of(tmp_path / "run").read_text() == START.config
+    assert configuration_of(tmp_path) is None
 
 
 def test_a_broken_file_is_named(tmp_path):

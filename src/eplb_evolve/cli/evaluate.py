@@ -9,9 +9,8 @@ import typer
 from rich.console import Console
 
 from eplb_evolve.cli import options
-from eplb_evolve.evaluation import measured
 from eplb_evolve.evaluation.bench import Bench, open_bench
-from eplb_evolve.evaluation.pipeline import evaluate as evaluate_program
+from eplb_evolve.evaluation.measured import evaluate_with_speedup, is_deepseek_form
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
@@ -54,7 +53,7 @@ def evaluate(
     with closing(open_bench(tasks[0].settings)) as bench:
         for task in tasks:
             for program in programs:
-                results.append(evaluate_with_speedup(program, task, bench))
+                results.append(full_evaluation(program, task, bench))
                 if not as_json:
                     show(results[-1], options.stdout())
     if as_json:
@@ -63,13 +62,12 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def evaluate_with_speedup(program: Path, task: Task, bench: Bench) -> Evaluation:
-    """Measure in full, with the speedup over the DeepSeek form where that is as shipped."""
+def full_evaluation(program: Path, task: Task, bench: Bench) -> Evaluation:
+    """Measured in full, with the speedup over the DeepSeek form, or a sentence on why there is none."""
     deepseek_form = project_root() / "seeds" / "deepseek.py"
-    seed = measured.seed_ratio(deepseek_form, task, bench, cache_dir())
-    if seed is None:
+    if not is_deepseek_form(deepseek_form):
         options.say(f"eplb: no speedup_over_seed: {deepseek_form.resolve()} is not DeepSeek's form as shipped")
-    return measured.with_speedup(evaluate_program(program, task, bench), seed)
+    return evaluate_with_speedup(program, task, bench, deepseek_form, cache_dir())
 
 
 def show(result: Evaluation, console: Console) -> None:

@@ -8,26 +8,20 @@ from typing import Annotated
 
 import typer
 
-from eplb_evolve import reference
 from eplb_evolve.cli import options
-from eplb_evolve.cli.evaluate import evaluate_with_speedup
 from eplb_evolve.errors import UsageError
-from eplb_evolve.evaluation.bench import Bench, open_bench
-from eplb_evolve.evaluation.measured import known, measured, seed_ratio, with_speedup
+from eplb_evolve.evaluation.bench import LazyBench
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.paths import cache_dir, project_root
-from eplb_evolve.results.board import Row, Table, declared_device, declared_provenance, evolved_rows, tables
+from eplb_evolve.paths import project_root
+from eplb_evolve.results.board import Row, Table, evolved_rows, tables
+from eplb_evolve.results.gather import confirm, recorded_rows, standing_rows
 from eplb_evolve.results.ledger import FILE_NAME, Entry, Ledger, now
+from eplb_evolve.results.markdown import to_markdown
 from eplb_evolve.results.records import read_records, versions
-from eplb_evolve.results.show import legend, to_markdown, to_terminal
+from eplb_evolve.results.run_info import configuration_of
+from eplb_evolve.results.show import legend, to_terminal
 from eplb_evolve.results.standing import read_standing, write_standing
-
-PUBLISHED = "deepseek"
-"""The stem of the published form among the seeds: it is on every board."""
-
-CONFIRMED = 3
-"""How many of a run's best programs are measured on the holdout windows."""
 
 
 def leaderboard(
@@ -48,6 +42,8 @@ def leaderboard(
             "measure what is in the latter first.",
         ),
     ] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="Show every figure, in long lines.")] = False,
+    invalid: Annotated[bool, typer.Option("--invalid", help="Show the invalid programs and why instead.")] = False,
     config: options.ConfigFile = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -71,20 +67,28 @@ def leaderboard(
     ledger = Ledger(run or _newest(root))
     if run is not None and not ledger.file.exists():
         raise UsageError(f"{run} holds no {FILE_NAME}; give a run's folder, such as results/runs/STAMP")
-    tasks = options.tasks(config, workload, split)
+    tasks = options.tasks(config or configuration_of(ledger.run), workload, split)
     rows: list[Row] = []
-    with closing(open_bench(tasks[0].settings)) as bench:
+    with closing(LazyBench(tasks[0].settings)) as bench:
         for task in tasks:
-            rows += _standing_rows(root, task, bench, seeds)
+            rows += standing_rows(root, task, bench, seeds, options.say)
             if task.split == "holdout":
-                _confirm(ledger, task, bench)
-    rows += evolved_rows(ledger.entries())
-    names = {task.workload.name for task in tasks}
-    board = [table for table in tables(rows) if table.workload in names and table.split == split]
+                confirm(root, ledger, task, bench, options.say)
+    entries = ledger.entries()
+    rows += evolved_rows(entries)
+    names, objective = {task.workload.name for task in tasks}, tasks[0].settings.objective
+    wanted = (split, objective)
+    board = [table for table in tables(rows) if table.workload in names and (table.split, table.objective) == wanted]
     if as_json:
         print(json.dumps([row.as_dict() for table in board for row in table.rows], indent=1))
         return
-    _print(board, ledger, limit, tasks[0].settings.objective)
+    console = options.stdout()
+    for table in board:
+        to_terminal(table, console, limit, wide, invalid)
+        console.print()
+    if not invalid:
+        legend(console, objective, wide)
+    _sum_up(board, ledger.run, entries, objective)
 
 
 def _newest(root: Path) -> Path:
@@ -92,76 +96,32 @@ def _newest(root: Path) -> Path:
     return runs[-1] if runs else root / "results" / "runs" / "none"
 
 
-def _standing_rows(root: Path, task: Task, bench: Bench, every_seed: bool) -> list[Row]:
-    """The seeds and the reference, from the cache where this machine has measured them before."""
-    seed = seed_ratio(root / "seeds" / "deepseek.py", task, bench, cache_dir())
-    rows = []
-    for file in sorted((root / "seeds").glob("*.py")):
-        found = known(file, task, bench, cache_dir())
-        wanted = every_seed and declared_device(file) in ("cpu", task.settings.device)
-        if found is None and (wanted or file.stem == PUBLISHED):
-            options.say(f"measuring {file.stem} ...")
-            found = measured(file, task, bench, cache_dir())
-        if found is not None:
-            link = f"../seeds/{file.name}"
-            rows.append(Row(file.stem, declared_provenance(file), with_speedup(found, seed), link=link))
-    evaluation = with_speedup(measured(Path(reference.__file__), task, bench, cache_dir()), seed)
-    return [*rows, Row(reference.NAME, "reference", evaluation, link="../src/eplb_evolve/reference.py")]
-
-
 def _measure_standing(root: Path, tasks: Sequence[Task]) -> None:
     """results/standing.json: every seed, the reference, and every evolved program that was recorded."""
-    evolved = [record for record in read_records(root / "results" / "records") if record.provenance == "evolved"]
     rows: list[Row] = []
-    with closing(open_bench(tasks[0].settings)) as bench:
+    with closing(LazyBench(tasks[0].settings)) as bench:
         for task in tasks:
-            rows += _standing_rows(root, task, bench, every_seed=True)
-            seed = seed_ratio(root / "seeds" / "deepseek.py", task, bench, cache_dir())
-            for record in evolved:
-                options.say(f"measuring {record.name} ...")
-                program = root / "results" / "records" / record.name / "program.py"
-                evaluation = with_speedup(measured(program, task, bench, cache_dir()), seed)
-                rows.append(Row(record.name, "evolved", evaluation, record.how, link=f"records/{record.name}/"))
+            rows += standing_rows(root, task, bench, True, options.say)
+            rows += recorded_rows(root, task, bench, options.say)
     write_standing(root / "results", rows, now(), versions())
 
 
-def _confirm(ledger: Ledger, task: Task, bench: Bench) -> None:
-    """Measure the run's best programs of the search windows on the holdout windows, into the same ledger."""
-    entries = [entry for entry in ledger.entries() if entry.evaluation.workload == task.workload.name]
-    done = {entry.evaluation.sha256 for entry in entries if entry.evaluation.split == "holdout"}
-    found = [entry for entry in entries if entry.evaluation.split == "search" and entry.evaluation.feasible]
-    found.sort(key=lambda entry: -entry.evaluation.combined_score)
-    best: dict[str, Entry] = {}
-    for entry in found:
-        best.setdefault(entry.evaluation.sha256, entry)
-    for entry in list(best.values())[:CONFIRMED]:
-        if entry.evaluation.sha256 not in done:
-            options.say(f"measuring {entry.evaluation.sha256[:10]} on the holdout windows ...")
-            evaluation = evaluate_with_speedup(ledger.run / entry.evaluation.program, task, bench)
-            ledger.append(Entry(evaluation.at(entry.evaluation.program), now(), entry.tier, entry.operators))
-
-
-def _print(board: list[Table], ledger: Ledger, limit: int, objective: Objective) -> None:
+def _sum_up(board: list[Table], run: Path, entries: list[Entry], objective: Objective) -> None:
     console = options.stdout()
-    for table in board:
-        to_terminal(table, console, limit, objective)
-        console.print()
-    legend(console, objective)
-    entries = ledger.entries()
     searched = [entry.evaluation for entry in entries if entry.evaluation.split == "search"]
     if not searched:
         console.print("No search has run here yet: make evolve")
         return
-    feasible, valid = sum(run.feasible for run in searched), sum(run.valid for run in searched)
+    feasible, valid = sum(each.feasible for each in searched), sum(each.valid for each in searched)
     console.print(
-        f"\n{len(searched)} evaluations in {ledger.run}: {feasible} feasible, {valid - feasible} infeasible, "
+        f"\n{len(searched)} evaluations in {run}: {feasible} feasible, {valid - feasible} infeasible, "
         f"{len(searched) - valid} invalid.",
         highlight=False,
         soft_wrap=True,
     )
     best = _best(board, entries, objective)
     if best is not None:
-        console.print(f"Best program: {ledger.run / best.evaluation.program}", highlight=False, soft_wrap=True)
+        console.print(f"Best program: {run / best.evaluation.program}", highlight=False, soft_wrap=True)
 
 
 def _best(board: list[Table], entries: list[Entry], objective: Objective) -> Row | None:

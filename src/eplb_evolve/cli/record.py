@@ -10,7 +10,7 @@ from typing import Annotated, cast, get_args
 import typer
 
 from eplb_evolve.cli import options
-from eplb_evolve.cli.evaluate import evaluate_with_speedup, show
+from eplb_evolve.cli.evaluate import full_evaluation, show
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.pipeline import read_program
@@ -42,7 +42,7 @@ def record(
     evaluations = []
     with closing(open_bench(tasks[0].settings)) as bench:
         for task in tasks:
-            evaluation = evaluate_with_speedup(program, task, bench)
+            evaluation = full_evaluation(program, task, bench)
             show(evaluation, options.stdout())
             evaluations.append(evaluation.at("program.py"))
     worth = worth_in_words(name, evaluations, tasks[0].settings.serving.deployment)

@@ -143,6 +143,25 @@ def open_bench(settings: Settings) -> Bench:
     return Bench(cache_dir() / name, minimum=settings.minimum_sandbox_level, device=settings.device)
 
 
+class LazyBench:
+    """A bench that is opened when it is first asked for: much can be told without one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._bench: Bench | None = None
+
+    def __call__(self) -> Bench:
+        """The bench."""
+        if self._bench is None:
+            self._bench = open_bench(self._settings)
+        return self._bench
+
+    def close(self) -> None:
+        """End its child processes, if it was opened."""
+        if self._bench is not None:
+            self._bench.close()
+
+
 def _digest(program: Path) -> str:
     return hashlib.sha256(program.read_bytes()).hexdigest()
 

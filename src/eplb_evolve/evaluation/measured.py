@@ -20,33 +20,40 @@ CLOCK = "timekeeper-1"
 """Name of the way of timing; measurements of another are taken again."""
 
 
+def recalled(program: Path, task: Task, machine: str, cache: Path) -> list[Evaluation]:
+    """Evaluations of the same text on this machine and task, one for each sandbox level that it was measured at."""
+    found = []
+    for file in sorted(cache.glob(f"{_stem(program, task, machine)}-*.json")):
+        with contextlib.suppress(OSError, ValueError, TypeError):  # a broken entry is measured anew
+            found.append(Evaluation.from_dict(json.loads(file.read_text())))
+    return found
+
+
 def known(program: Path, task: Task, bench: Bench, cache: Path) -> Evaluation | None:
-    """The evaluation of `program` if the same text was measured on this machine and task before."""
-    with contextlib.suppress(OSError, ValueError, TypeError):  # a missing or broken entry is measured anew
-        return Evaluation.from_dict(json.loads(_file(program, task, bench, cache).read_text()))
-    return None
+    """The evaluation of `program` if the same text was measured on this machine, sandbox level and task before."""
+    found = recalled(program, task, bench.machine, cache)
+    return next((each for each in found if each.sandbox_level == bench.level), None)
 
 
 def measured(program: Path, task: Task, bench: Bench, cache: Path) -> Evaluation:
-    """The evaluation of `program`, from the cache if the same text was measured on this machine and task before."""
+    """The evaluation of `program`, from the cache if the same text was measured here before."""
     found = known(program, task, bench, cache)
     if found is not None:
         return found
-    file = _file(program, task, bench, cache)
     evaluation = evaluate(program, task, bench)
     if evaluation.valid:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
+        file = cache / f"{_stem(program, task, bench.machine)}-{bench.level}.json"
         temporary = file.with_suffix(f".{os.getpid()}.tmp")
         temporary.write_text(json.dumps(evaluation.as_dict(), indent=1))
         temporary.replace(file)
     return evaluation
 
 
-def _file(program: Path, task: Task, bench: Bench, cache: Path) -> Path:
+def _stem(program: Path, task: Task, machine: str) -> str:
     parts = (
         hashlib.sha256(read_program(program)).hexdigest(),
-        bench.machine,
-        bench.level,
+        machine,
         CLOCK,
         reference.NAME,
         task.workload.name,
@@ -56,15 +63,19 @@ def _file(program: Path, task: Task, bench: Bench, cache: Path) -> Path:
         repr(task.settings),
         repr([other.name for other in task.checks]),
     )
-    joined = "\n".join(parts)
-    return cache / f"measured-{hashlib.sha256(joined.encode()).hexdigest()[:20]}.json"
+    return f"measured-{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:20]}"
 
 
 def seed_ratio(deepseek_form: Path, task: Task, bench: Bench, cache: Path) -> float | None:
     """ratio_to_reference of the DeepSeek form on this workload and machine; None if its file was edited or fails."""
-    if hashlib.sha256(read_program(deepseek_form)).hexdigest() != DEEPSEEK_FORM_SHA256:
+    if not is_deepseek_form(deepseek_form):
         return None
     return measured(deepseek_form, dataclasses.replace(task, split="search"), bench, cache).ratio_to_reference
+
+
+def is_deepseek_form(file: Path) -> bool:
+    """Whether it is as shipped."""
+    return hashlib.sha256(read_program(file)).hexdigest() == DEEPSEEK_FORM_SHA256
 
 
 def with_speedup(evaluation: Evaluation, seed: float | None) -> Evaluation:
@@ -72,3 +83,9 @@ def with_speedup(evaluation: Evaluation, seed: float | None) -> Evaluation:
     if seed is None or evaluation.ratio_to_reference is None:
         return evaluation
     return dataclasses.replace(evaluation, speedup_over_seed=seed / evaluation.ratio_to_reference)
+
+
+def evaluate_with_speedup(program: Path, task: Task, bench: Bench, deepseek_form: Path, cache: Path) -> Evaluation:
+    """Measure in full, with the speedup over the DeepSeek form where that is as shipped."""
+    seed = seed_ratio(deepseek_form, task, bench, cache)
+    return with_speedup(evaluate(program, task, bench), seed)

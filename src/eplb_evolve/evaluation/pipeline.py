@@ -140,6 +140,7 @@ def failed(program: Path, source: bytes, task: Task, bench: Bench | None, reason
         workload=task.workload.name,
         split=task.split,
         device=task.settings.device,
+        objective=task.settings.objective,
         machine=bench.machine if bench is not None else "",
         sandbox_level=bench.level if bench is not None else "none",
         reason=reason,

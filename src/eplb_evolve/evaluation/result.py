@@ -30,6 +30,7 @@ class Evaluation:
         raced: whether the search stopped timing early because this program was clearly worse than its best
         replayed: whether another process gave the same phy2log, bit for bit
         twin_start_s: seconds that this other process took for import and first call
+        objective: what combined_score rewards
         sandbox_level: what kept the program in, see eplb doctor
         wall_s: seconds that the whole evaluation took
         log: the end of what the program printed
@@ -61,6 +62,7 @@ class Evaluation:
     balancedness_sglang: float | None = None
     balancedness_reference: float | None = None
     transfers: float | None = None
+    objective: str = "time"
     serving: str = ""
     net_throughput: float | None = None
     net_throughput_low: float | None = None
@@ -82,6 +84,13 @@ class Evaluation:
     twin_start_s: float = 0.0
     wall_s: float = 0.0
     log: str = ""
+
+    @property
+    def ratio_spread(self) -> float | None:
+        """Half the width of the ratio's 95 % interval / the ratio."""
+        if self.ratio_to_reference is None or self.ratio_low is None or self.ratio_high is None:
+            return None
+        return (self.ratio_high - self.ratio_low) / 2 / self.ratio_to_reference
 
     @property
     def wall_beyond_compilers_s(self) -> float:

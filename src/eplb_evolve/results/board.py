@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import numpy as np
+
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.results.ledger import Entry
 
 Provenance = Literal["seed", "baseline", "reference", "evolved"]
+
+
+UNSTABLE_SPREAD = 0.10
+UNDISTURBED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,7 @@ class Row:
         how: for an evolved one, the tier and operators of its last step
         rank: 1 is best within its table; None for what is invalid or infeasible
         link: where its program is, seen from results/
+        front: whether no other feasible row of its table is better or equal in time, balance and transfers alike
     """
 
     name: str
@@ -32,33 +39,44 @@ class Row:
     how: str = ""
     rank: int | None = None
     link: str = ""
+    front: bool = False
+
+    @property
+    def unstable(self) -> bool:
+        """Whether its time is not to be trusted: a wide interval, or most of its calls disturbed."""
+        run = self.evaluation
+        return (run.ratio_spread or 0.0) > UNSTABLE_SPREAD or run.undisturbed < UNDISTURBED_SHARE * run.samples
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`: the evaluation's fields plus rank, name and provenance."""
+        """For `--json`: the evaluation's fields plus rank, name, provenance and marks."""
         head = {"rank": self.rank, "name": self.name, "provenance": self.provenance, "how": self.how}
-        return head | self.evaluation.as_dict()
+        return head | {"front": self.front, "unstable": self.unstable} | self.evaluation.as_dict()
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that may be compared: one workload, split, device, machine and sandbox level."""
+    """Rows that may be compared: one workload, split, device, machine, sandbox level and objective."""
 
     workload: str
     split: str
     device: str
     machine: str
     sandbox_level: str
+    objective: str
     rows: Sequence[Row]
 
 
 def tables(rows: Iterable[Row]) -> list[Table]:
     """Group rows by what makes them comparable, and rank each group."""
-    groups: dict[tuple[str, str, str, str, str], list[Row]] = {}
+    groups: dict[Table, list[Row]] = {}
     for row in rows:
         run = row.evaluation
-        key = (run.workload, run.split, run.device, run.machine, run.sandbox_level)
-        groups.setdefault(key, []).append(row)
-    return [Table(*key, rows=_ranked(group)) for key, group in sorted(groups.items())]
+        place = (run.workload, run.split, run.device, run.machine, run.sandbox_level, run.objective)
+        groups.setdefault(Table(*place, rows=()), []).append(row)
+    return [
+        dataclasses.replace(table, rows=_ranked(group))
+        for table, group in sorted(groups.items(), key=lambda each: dataclasses.astuple(each[0]))
+    ]
 
 
 def _ranked(rows: list[Row]) -> list[Row]:
@@ -68,7 +86,33 @@ def _ranked(rows: list[Row]) -> list[Row]:
     others = [row for row in unique.values() if not row.evaluation.feasible]
     feasible.sort(key=lambda row: -row.evaluation.combined_score)
     others.sort(key=lambda row: -row.evaluation.combined_score)
-    return [dataclasses.replace(row, rank=rank) for rank, row in enumerate(feasible, 1)] + others
+    front = pareto(feasible)
+    ranked = [
+        dataclasses.replace(row, rank=rank, front=row.evaluation.sha256 in front)
+        for rank, row in enumerate(feasible, 1)
+    ]
+    return ranked + others
+
+
+def pareto(rows: Sequence[Row]) -> frozenset[str]:
+    """sha256 of the rows that no other one beats: none is at least as good in all three figures and better in one.
+
+    Time, balancedness on the next window, and transfers; rows without one of the figures are left out.
+    """
+    known = [row for row in rows if None not in _costs(row)]
+    costs = np.array([_costs(row) for row in known], np.float64).reshape(len(known), 3)
+    front = set()
+    for row, own in zip(known, costs, strict=True):
+        no_worse = (costs <= own).all(axis=1)
+        if not (no_worse & (costs < own).any(axis=1)).any():
+            front.add(row.evaluation.sha256)
+    return frozenset(front)
+
+
+def _costs(row: Row) -> tuple[float | None, ...]:
+    """Three figures, lower is better."""
+    run = row.evaluation
+    return run.time_ms, None if run.balancedness is None else -run.balancedness, run.transfers
 
 
 def declared_provenance(program: Path) -> Provenance:

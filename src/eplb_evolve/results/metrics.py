@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of an Evaluation; `name` is its field, `better` the direction in which it improves.
+    """One figure of an Evaluation; `name` is its attribute, `better` the direction in which it improves.
 
     `none` is what stands for a missing value.
     """
@@ -41,6 +41,7 @@ METRICS = (
     ),
     Metric("ratio_low", "x ref low", "x", "lower", "Lower end of the ratio's 95 % interval."),
     Metric("ratio_high", "x ref high", "x", "lower", "Upper end of the ratio's 95 % interval."),
+    Metric("ratio_spread", "± %", "%", "lower", "Half the width of the ratio's 95 % interval / the ratio.", ".1f"),
     Metric(
         "speedup_over_seed",
         "speedup",
@@ -59,7 +60,7 @@ METRICS = (
     ),
     Metric(
         "balancedness",
-        "bal. next",
+        "bal.",
         "0..1",
         "higher",
         "Balancedness on the window after the one planned on.",

@@ -1,4 +1,4 @@
-"""How a run was started: RUN/run.json, one entry for each openevolve-run into that folder."""
+"""How a run was started: RUN/run.json, one entry for each openevolve-run into that folder, and RUN/config.yaml."""
 
 import dataclasses
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 from eplb_evolve.errors import UsageError
 
 FILE_NAME = "run.json"
+CONFIG_NAME = "config.yaml"
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,19 @@ class RunInfo:
 
 
 def add_start(run: Path, info: RunInfo) -> None:
-    """Append to the run's file, which is made if need be."""
+    """Append to the run's file, which is made if need be, and keep its configuration beside it."""
     known = [dataclasses.asdict(each) for each in read_starts(run)]
     run.mkdir(parents=True, exist_ok=True)
     temporary = run / f"{FILE_NAME}.tmp"
     temporary.write_text(json.dumps([*known, dataclasses.asdict(info)], indent=1) + "\n", encoding="utf-8")
     temporary.replace(run / FILE_NAME)
+    (run / CONFIG_NAME).write_text(info.config, encoding="utf-8")
+
+
+def configuration_of(run: Path) -> Path | None:
+    """The configuration of the run's last start; None for a run of which nothing is known."""
+    file = run / CONFIG_NAME
+    return file if file.exists() else None
 
 
 def read_starts(run: Path) -> list[RunInfo]:

@@ -1,0 +1,114 @@
+"""The rows of a leaderboard: a run, the balancers in seeds/, the reference and the records, measured where need be."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from eplb_evolve import machine, reference
+from eplb_evolve.evaluation.bench import LazyBench
+from eplb_evolve.evaluation.measured import (
+    evaluate_with_speedup,
+    is_deepseek_form,
+    measured,
+    recalled,
+    seed_ratio,
+    with_speedup,
+)
+from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.task import Task
+from eplb_evolve.paths import cache_dir
+from eplb_evolve.results.board import Row, declared_device, declared_provenance
+from eplb_evolve.results.ledger import Entry, Ledger, now
+from eplb_evolve.results.records import Record, read_records
+
+PUBLISHED = "deepseek"
+"""The stem of the published form among the seeds: it is on every board."""
+
+CONFIRMED = 3
+"""How many of a run's best programs are measured on the holdout windows."""
+
+Say = Callable[[str], None]
+"""Takes what a person who waits should know."""
+
+
+def standing_rows(root: Path, task: Task, bench: LazyBench, every_seed: bool, say: Say) -> list[Row]:
+    """The seeds and the reference, from the cache where this machine has measured them before.
+
+    The published form and the reference are measured if they were not yet; with `every_seed` all others too.
+    """
+    files = {file.stem: file for file in sorted((root / "seeds").glob("*.py"))} | {
+        reference.NAME: Path(reference.__file__)
+    }
+    rows = []
+    for name, file in files.items():
+        always = name in (PUBLISHED, reference.NAME)
+        wanted = always or (every_seed and declared_device(file) in ("cpu", task.settings.device))
+        inside = f"../seeds/{file.name}" if name != reference.NAME else "../src/eplb_evolve/reference.py"
+        provenance = declared_provenance(file) if name != reference.NAME else "reference"
+        for evaluation in _evaluations(name, file, task, bench, wanted, say):
+            rows.append(Row(name, provenance, evaluation, link=inside))
+    ratios = _seed_ratios(root / "seeds" / f"{PUBLISHED}.py", task, bench)
+    return [
+        dataclasses.replace(row, evaluation=with_speedup(row.evaluation, ratios.get(row.evaluation.sandbox_level)))
+        for row in rows
+    ]
+
+
+def _evaluations(name: str, file: Path, task: Task, bench: LazyBench, wanted: bool, say: Say) -> list[Evaluation]:
+    found = recalled(file, task, machine.describe(task.settings.device), cache_dir())
+    if found or not wanted:
+        return found
+    say(f"measuring {name} ...")
+    return [measured(file, task, bench(), cache_dir())]
+
+
+def _seed_ratios(deepseek_form: Path, task: Task, bench: LazyBench) -> dict[str, float]:
+    """The DeepSeek form's ratio_to_reference on the search windows, by sandbox level; empty if its file was edited."""
+    if not deepseek_form.exists() or not is_deepseek_form(deepseek_form):
+        return {}
+    searched = dataclasses.replace(task, split="search")
+    found = recalled(deepseek_form, searched, machine.describe(task.settings.device), cache_dir())
+    found = found or [measured(deepseek_form, searched, bench(), cache_dir())]
+    return {each.sandbox_level: each.ratio_to_reference for each in found if each.ratio_to_reference is not None}
+
+
+def recorded_rows(root: Path, task: Task, bench: LazyBench, say: Say) -> list[Row]:
+    """Every evolved program that was recorded, measured now if it was not yet on this machine."""
+    rows = []
+    for record in evolved_records(root):
+        program = root / "results" / "records" / record.name / "program.py"
+        ratio = seed_ratio(root / "seeds" / f"{PUBLISHED}.py", task, bench(), cache_dir())
+        for evaluation in _evaluations(record.name, program, task, bench, True, say):
+            rows.append(
+                Row(
+                    record.name,
+                    "evolved",
+                    with_speedup(evaluation, ratio),
+                    record.how,
+                    link=f"records/{record.name}/",
+                )
+            )
+    return rows
+
+
+def evolved_records(root: Path) -> Sequence[Record]:
+    """The records of programs that a search found."""
+    return [record for record in read_records(root / "results" / "records") if record.provenance == "evolved"]
+
+
+def confirm(root: Path, ledger: Ledger, task: Task, bench: LazyBench, say: Say) -> None:
+    """Measure the run's best programs of the search windows on the holdout windows, into the same ledger."""
+    entries = [entry for entry in ledger.entries() if entry.evaluation.workload == task.workload.name]
+    done = {entry.evaluation.sha256 for entry in entries if entry.evaluation.split == "holdout"}
+    found = [entry for entry in entries if entry.evaluation.split == "search" and entry.evaluation.feasible]
+    found.sort(key=lambda entry: -entry.evaluation.combined_score)
+    best: dict[str, Entry] = {}
+    for entry in found:
+        best.setdefault(entry.evaluation.sha256, entry)
+    for entry in list(best.values())[:CONFIRMED]:
+        if entry.evaluation.sha256 not in done:
+            say(f"measuring {entry.evaluation.sha256[:10]} on the holdout windows ...")
+            program = ledger.run / entry.evaluation.program
+            form = root / "seeds" / f"{PUBLISHED}.py"
+            evaluation = evaluate_with_speedup(program, task, bench(), form, cache_dir())
+            ledger.append(Entry(evaluation.at(entry.evaluation.program), now(), entry.tier, entry.operators))
