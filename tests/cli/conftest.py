@@ -3,6 +3,8 @@
 import sys
 
 import pytest
+import yaml
+from support import ROOT, free_port
 
 from eplb_evolve.cli.main import main
 
@@ -20,3 +22,17 @@ def eplb(monkeypatch, capsys):
         return end.value.code or 0, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project folder of its own, with the shipped workloads and seeds and a quick configuration."""
+    for name in ("workloads", "seeds", "initial_program.py", "evaluator.py", "prompts"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    document = yaml.safe_load((ROOT / "evolve_config.yaml").read_text())
+    document["llm"]["api_base"] = f"http://127.0.0.1:{free_port()}/v1"  # a search may run beside the tests
+    document["eplb"] |= {"workload": "gptoss20b-phased", "checks": []}
+    document["eplb"]["timing"] |= {"pairs_fast": 4, "pairs_slow": 3}
+    (tmp_path / "evolve_config.yaml").write_text(yaml.safe_dump(document))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

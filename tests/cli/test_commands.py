@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from support import ROOT, SEED, free_port
+from support import ROOT, SEED
 
 from eplb_evolve.results.ledger import Ledger
 
@@ -14,20 +14,6 @@ PROMISED = {
     *("balancedness_same", "balancedness_worst_layer", "balancedness_reference", "transfers", "combined_score"),
     *("samples", "sandbox_level", "machine"),
 }
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A project folder of its own, with the shipped workloads and seeds and a quick configuration."""
-    for name in ("workloads", "seeds", "initial_program.py", "evaluator.py", "prompts"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    document = yaml.safe_load((ROOT / "evolve_config.yaml").read_text())
-    document["llm"]["api_base"] = f"http://127.0.0.1:{free_port()}/v1"  # a search may run beside the tests
-    document["eplb"] |= {"workload": "gptoss20b-phased", "checks": []}
-    document["eplb"]["timing"] |= {"pairs_fast": 4, "pairs_slow": 3}
-    (tmp_path / "evolve_config.yaml").write_text(yaml.safe_dump(document))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture
