@@ -8,6 +8,7 @@ from support import ROOT, SEED
 
 from eplb_evolve.results.ledger import Ledger
 
+CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"
 PROMISED = {
     *("program", "sha256", "workload", "split", "device", "valid", "feasible", "reason", "time_ms", "time_ms_low"),
     *("time_ms_high", "ratio_to_reference", "time_p99_ms", "first_call_ms", "speedup_over_seed", "balancedness"),
@@ -75,8 +76,8 @@ def test_a_topology_override(eplb):
     [
         (["evaluate", "nothing.py"], 2, "cannot read the program nothing.py: No such file or directory"),
         (["evaluate", SEED, "--workload", "gptoss"], 2, "unknown workload 'gptoss'"),
-        (["evaluate", SEED, "--split", "hold"], 2, "--split is search or holdout, not 'hold'"),
-        (["evaluate", SEED, "--device", "gpu"], 2, "--device is cpu or cuda, not 'gpu'"),
+        (["evaluate", SEED, "--split", "hold"], 2, "split is search or holdout, not 'hold'"),
+        (["evaluate", SEED, "--device", "gpu"], 2, "device is cpu or cuda, not 'gpu'"),
         (["evaluate", SEED, "--replicas", "41"], 2, "41 replicas do not divide among 8 GPUs"),
         (["evaluate", SEED, "--replicas", "24"], 2, "24 replicas cannot hold 32 experts"),
         (["evaluate", SEED, "--config", "none.yaml"], 2, "cannot read the configuration none.yaml"),
@@ -173,13 +174,18 @@ def test_the_leaderboard_measures_seeds_and_confirms_a_run(eplb, project):
 
 def test_a_record_is_kept_and_lands_on_the_written_leaderboard(eplb, project):
     (project / "results").mkdir()
-    code, _, err = eplb("record", SEED, "--name", "deepseek", "--from", "seed")
+    code, _, err = eplb("record", SEED, "--name", "deepseek", "--from", "seed", "--workload", "gptoss20b-phased")
     assert code == 0, err
     record = json.loads((project / "results" / "records" / "deepseek" / "record.json").read_text())
     assert {each["split"] for each in record["evaluations"]} == {"search", "holdout"}
     assert "times the throughput of never rebalancing" in record["worth"]
     assert "a rebalance by deepseek every 3,000 steps" in record["worth"]
-    assert record["command"] == f"eplb record {SEED.name} --name deepseek --from seed"
+    assert record["command"].startswith(f"eplb record {SEED.name} --name deepseek --from seed")
+    readme = (project / "results" / "records" / "deepseek" / "README.md").read_text()
+    assert "| gptoss20b-phased | holdout |" in readme
+    assert "To be written" in readme
+    assert record["worth"] in readme
+    assert eplb("record", SEED, "--name", "deepseek", "--from", "seed")[0] == 2
     assert eplb("leaderboard", "--write")[0] == 0
     board = project / "results" / "LEADERBOARD.md"
     assert "[deepseek](records/deepseek/)" in board.read_text()
@@ -196,6 +202,18 @@ def test_a_record_is_kept_and_lands_on_the_written_leaderboard(eplb, project):
     assert eplb("leaderboard", "--write")[0] == 0
     assert board.read_text() == written
     assert (project / "results" / "standing.json").read_text() == standing
+
+
+def test_an_evolved_program_that_is_beaten_is_not_recorded(eplb, project, program):
+    slow = program(wrapping=f"import time\ntime.sleep(0.3)\nreturn {CALL}")
+    arguments = ("record", slow, "--name", "slow", "--workload", "gptoss20b-phased")
+    code, _, err = eplb(*arguments)
+    assert (code, "--search" in err) == (2, True)
+    code, _, err = eplb(*arguments, "--search", "by hand")
+    assert code == 1
+    assert "not recorded: on gptoss20b-phased" in err
+    assert "deepseek is at least as good in time, balance and transfers" in err
+    assert not (project / "results" / "records").exists()
 
 
 def test_outside_a_checkout_the_package_uses_its_own(eplb, tmp_path, monkeypatch):

@@ -201,13 +201,21 @@ def test_evolved_rows_say_how_they_were_made():
 
 def test_a_record_comes_back_as_it_was_written(tmp_path):
     record = Record(
-        "first", "evolved", "T0 one", "now", "eplb record", "make evolve", versions(), [evaluation("a", 1.0)]
+        "first",
+        "evolved",
+        "T0 one",
+        "now",
+        "eplb record",
+        "make evolve",
+        versions(),
+        [evaluation("a", 1.0)],
+        [{"how": "one"}],
     )
-    record.write(tmp_path, b"x = 1\n")
+    record.write(tmp_path, b"x = 1\n", "# first\n")
     assert read_records(tmp_path) == [record]
     assert (tmp_path / "first" / "program.py").read_bytes() == b"x = 1\n"
     with pytest.raises(UsageError, match="records are not overwritten"):
-        record.write(tmp_path, b"x = 2\n")
+        record.write(tmp_path, b"x = 2\n", "")
 
 
 def test_a_broken_record_is_named(tmp_path):

@@ -14,8 +14,9 @@ from eplb_evolve.evaluation.bench import LazyBench
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import project_root
-from eplb_evolve.results.board import Row, Table, evolved_rows, tables
-from eplb_evolve.results.gather import confirm, recorded_rows, standing_rows
+from eplb_evolve.results.board import Row, Table, tables
+from eplb_evolve.results.gather import board as gathered
+from eplb_evolve.results.gather import recorded_rows, standing_rows
 from eplb_evolve.results.ledger import FILE_NAME, Entry, Ledger, now
 from eplb_evolve.results.markdown import to_markdown
 from eplb_evolve.results.records import read_records, versions
@@ -68,17 +69,9 @@ def leaderboard(
     if run is not None and not ledger.file.exists():
         raise UsageError(f"{run} holds no {FILE_NAME}; give a run's folder, such as results/runs/STAMP")
     tasks = options.tasks(config or configuration_of(ledger.run), workload, split)
-    rows: list[Row] = []
     with closing(LazyBench(tasks[0].settings)) as bench:
-        for task in tasks:
-            rows += standing_rows(root, task, bench, seeds, options.say)
-            if task.split == "holdout":
-                confirm(root, ledger, task, bench, options.say)
-    entries = ledger.entries()
-    rows += evolved_rows(entries)
-    names, objective = {task.workload.name for task in tasks}, tasks[0].settings.objective
-    wanted = (split, objective)
-    board = [table for table in tables(rows) if table.workload in names and (table.split, table.objective) == wanted]
+        board = gathered(root, ledger.run, tasks, bench, seeds, options.say)
+    entries, objective = ledger.entries(), tasks[0].settings.objective
     if as_json:
         print(json.dumps([row.as_dict() for table in board for row in table.rows], indent=1))
         return

@@ -14,11 +14,9 @@ from rich.text import Text
 
 from eplb_evolve.cli import options
 from eplb_evolve.paths import project_root
-from eplb_evolve.results.find import Found, find
-from eplb_evolve.results.ledger import Ledger
-from eplb_evolve.results.lineage import Step, from_header, from_trace, summary
+from eplb_evolve.results.find import find, steps_of
+from eplb_evolve.results.lineage import Step, summary
 from eplb_evolve.results.metrics import BY_NAME
-from eplb_evolve.results.trace import FILE_NAME, read_trace
 
 FIGURES = ("time_ms", "ratio_to_reference", "speedup_over_seed")
 
@@ -36,7 +34,7 @@ def lineage(
     The steps come from the run's trace; without a run, from what the program's own header tells.
     """
     found = find(program, run, project_root() / "results")
-    chain, source = _chain(found)
+    chain, source = steps_of(found)
     if as_json:
         head = {"program": found.sha256, "run": str(found.run) if found.run else None, "source": source}
         print(json.dumps(head | {"steps": [step.as_dict() for step in chain]}, indent=1))
@@ -52,17 +50,6 @@ def lineage(
     else:
         console.print(_table(chain, range(len(chain))))
     console.print(Text(_printable(summary(chain))), soft_wrap=True)
-
-
-def _chain(found: Found) -> tuple[tuple[Step, ...], str]:
-    """The steps, and where they come from: `trace` or `header`."""
-    entries = Ledger(found.run).entries() if found.run is not None else []
-    if found.run is not None and (found.run / FILE_NAME).exists():
-        chain = from_trace(found.sha256, read_trace(found.run).mutations, entries)
-        if chain:
-            return chain, "trace"
-    measured = [entry.evaluation for entry in entries if entry.evaluation.sha256 == found.sha256]
-    return from_header(found.source, measured[0] if measured else found.recorded), "header"
 
 
 def _table(chain: Sequence[Step], rows: Sequence[int]) -> Table:

@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, cast, get_args
@@ -12,57 +13,111 @@ import typer
 from eplb_evolve.cli import options
 from eplb_evolve.cli.evaluate import full_evaluation, show
 from eplb_evolve.errors import UsageError
-from eplb_evolve.evaluation.bench import open_bench
+from eplb_evolve.evaluation.bench import LazyBench
 from eplb_evolve.evaluation.pipeline import read_program
+from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import project_root
 from eplb_evolve.proposer.header import made_by
-from eplb_evolve.results.board import Provenance
+from eplb_evolve.results.acceptance import refusal
+from eplb_evolve.results.board import Provenance, Row
+from eplb_evolve.results.find import Found, find, steps_of
+from eplb_evolve.results.gather import standing_rows
 from eplb_evolve.results.ledger import now
-from eplb_evolve.results.records import Record, versions, worth_in_words
+from eplb_evolve.results.record_draft import draft
+from eplb_evolve.results.records import Record, read_records, refuse_existing, versions, worth_in_words
+from eplb_evolve.results.run_info import read_starts
+from eplb_evolve.results.standing import read_standing
+from eplb_evolve.workload import catalog
 
 
 def record(
     program: Annotated[Path, typer.Argument(help="The program to keep.")],
     name: Annotated[str, typer.Option("--name", help="Name of the record, a folder of results/records.")],
     provenance: Annotated[str, typer.Option("--from", help="seed, baseline, reference or evolved.")] = "evolved",
-    search: Annotated[str, typer.Option("--search", help="The command that found it, with its seed.")] = "",
+    search: Annotated[
+        str, typer.Option("--search", help="The command that found it. [default: that of the run that knows it]")
+    ] = "",
     workload: options.WorkloadNames = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Measure a program on the search and holdout windows and write results/records/NAME."""
+    """Measure a program on every workload and write results/records/NAME with a README to finish.
+
+    An evolved program is refused (exit code 1) when it is infeasible anywhere, or when another evolved program, a seed
+    or a published one is at least as good in time, balance and transfers and better in one. What was written by hand
+    as a bound (`reference`) does not count.
+    """
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
         raise UsageError(f"--name '{name}': use small letters, digits, dots and dashes")
     if provenance not in get_args(Provenance):
         raise UsageError(f"--from is one of {', '.join(get_args(Provenance))}, not '{provenance}'")
+    root, source = project_root(), read_program(program)
+    folder = root / "results" / "records"
+    refuse_existing(folder, name)
+    found = find(str(program), None, root / "results")
+    search = search or _search(found)
     if provenance == "evolved" and not search:
         raise UsageError("an evolved program's record says what found it: add --search 'make evolve ...'")
-    source = read_program(program)
-    folder = project_root() / "results" / "records"
-    tasks = [task for split in ("search", "holdout") for task in options.tasks(config, workload, split)]
-    evaluations = []
-    with closing(open_bench(tasks[0].settings)) as bench:
+    tasks = _tasks(root, config, workload)
+    evaluations: list[Evaluation] = []
+    peers: list[Row] = []
+    with closing(LazyBench(tasks[0].settings)) as bench:
         for task in tasks:
-            evaluation = full_evaluation(program, task, bench)
+            evaluation = full_evaluation(program, task, bench())
             show(evaluation, options.stdout())
             evaluations.append(evaluation.at("program.py"))
-    worth = worth_in_words(name, evaluations, tasks[0].settings.serving.deployment)
-    if worth:
-        options.stdout().print(worth, highlight=False, markup=False)
+            peers += standing_rows(root, task, bench, False, options.say)
+    if provenance == "evolved":
+        recorded = [row for each in read_records(folder) for row in each.rows()]
+        known = [*peers, *recorded, *read_standing(root / "results")]
+        if reason := refusal(evaluations, [row for row in known if row.provenance != "reference"]):
+            options.say(f"eplb: not recorded: {reason}")
+            raise typer.Exit(1)
+    kept = _record(name, cast(Provenance, provenance), search, source, found, evaluations, tasks)
+    kept.write(folder, source, draft(kept, steps_of(found)[0]))
+    if kept.worth:
+        options.stdout().print(kept.worth, highlight=False, markup=False)
+    options.say(f"wrote results/records/{name}; now finish its README.md: what changed and why it is faster")
+    if not all(evaluation.feasible for evaluation in evaluations):
+        raise typer.Exit(1)
+
+
+def _tasks(root: Path, config: Path | None, workload: list[str] | None) -> list[Task]:
+    """Search and holdout windows of the configured workload, holdout windows of all others; or those asked for."""
+    searched = options.tasks(config, workload, "search")
+    names = {task.workload.name for task in searched}
+    others = [] if workload else [each for each in catalog.names(root / "workloads") if each not in names]
+    return [*searched, *options.tasks(config, [*sorted(names), *others], "holdout")]
+
+
+def _search(found: Found) -> str:
+    """The command of the run that knows the program, with OpenEvolve's seed; "" when there is none."""
+    starts = read_starts(found.run) if found.run is not None else []
+    return f"{shlex.join(starts[0].command)} (random_seed {starts[0].random_seed})" if starts else ""
+
+
+def _record(
+    name: str,
+    provenance: Provenance,
+    search: str,
+    source: bytes,
+    found: Found,
+    evaluations: Sequence[Evaluation],
+    tasks: Sequence[Task],
+) -> Record:
     header = made_by(source.decode("utf-8", "replace"))
-    Record(
+    return Record(
         name=name,
-        provenance=cast(Provenance, provenance),
+        provenance=provenance,
         how=f"{header.tier} {'+'.join(header.operators)}" if header is not None else "",
         when=now(),
         command=shlex.join(["eplb", *map(_without_folders, sys.argv[1:])]),
         search=search,
         versions=versions(),
         evaluations=evaluations,
-        worth=worth,
-    ).write(folder, source)
-    options.say(f"wrote results/records/{name}; now write its README.md: what changed and why it is faster")
-    if not all(evaluation.feasible for evaluation in evaluations):
-        raise typer.Exit(1)
+        lineage=[step.as_dict() for step in steps_of(found)[0]],
+        worth=worth_in_words(name, evaluations, tasks[0].settings.serving.deployment),
+    )
 
 
 def _without_folders(argument: str) -> str:

@@ -10,7 +10,10 @@ from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.results.ledger import FILE_NAME, Ledger
+from eplb_evolve.results.lineage import Step, from_header, from_trace
 from eplb_evolve.results.records import read_records
+from eplb_evolve.results.trace import FILE_NAME as TRACE_NAME
+from eplb_evolve.results.trace import read_trace
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,17 @@ def find(program: str, run: Path | None, results: Path) -> Found:
     if found is None:
         raise UsageError(f"no program of {run or results} has a sha256 that begins with {program}; give its file")
     return found
+
+
+def steps_of(found: Found) -> tuple[tuple[Step, ...], str]:
+    """The steps from the seed to the program, and where they come from: `trace` or `header`."""
+    entries = Ledger(found.run).entries() if found.run is not None else []
+    if found.run is not None and (found.run / TRACE_NAME).exists():
+        chain = from_trace(found.sha256, read_trace(found.run).mutations, entries)
+        if chain:
+            return chain, "trace"
+    measured = [entry.evaluation for entry in entries if entry.evaluation.sha256 == found.sha256]
+    return from_header(found.source, measured[0] if measured else found.recorded), "header"
 
 
 def _in_runs(digits: str, runs: Iterable[Path]) -> Found | None:

@@ -17,7 +17,7 @@ from eplb_evolve.evaluation.measured import (
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import cache_dir
-from eplb_evolve.results.board import Row, declared_device, declared_provenance
+from eplb_evolve.results.board import Row, Table, declared_device, declared_provenance, evolved_rows, tables
 from eplb_evolve.results.ledger import Entry, Ledger, now
 from eplb_evolve.results.records import Record, read_records
 
@@ -29,6 +29,20 @@ CONFIRMED = 3
 
 Say = Callable[[str], None]
 """Takes what a person who waits should know."""
+
+
+def board(
+    root: Path, run: Path | None, tasks: Sequence[Task], bench: LazyBench, every_seed: bool, say: Say
+) -> list[Table]:
+    """The tables of these tasks: seeds, reference, and the programs of a run, its best measured on holdout windows."""
+    rows: list[Row] = []
+    for task in tasks:
+        rows += standing_rows(root, task, bench, every_seed, say)
+        if run is not None and task.split == "holdout":
+            confirm(root, Ledger(run), task, bench, say)
+    rows += evolved_rows(Ledger(run).entries()) if run is not None else []
+    wanted = {(task.workload.name, task.split, task.settings.objective) for task in tasks}
+    return [table for table in tables(rows) if (table.workload, table.split, table.objective) in wanted]
 
 
 def standing_rows(root: Path, task: Task, bench: LazyBench, every_seed: bool, say: Say) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Programs worth keeping: results/records/NAME/ with program.py, record.json and a README that people write."""
+"""Programs worth keeping: results/records/NAME/ with program.py, record.json and a README that people finish."""
 
 import dataclasses
 import importlib.metadata
@@ -31,6 +31,7 @@ class Record:
         search: what found it, "" when nothing did
         versions: of Python and the packages that matter
         evaluations: one per workload and split
+        lineage: the steps that led to it, see lineage.Step, without their texts
         worth: what it is worth to a server, one sentence with its assumptions, "" where nothing was timed
     """
 
@@ -42,6 +43,7 @@ class Record:
     search: str
     versions: dict[str, str]
     evaluations: Sequence[Evaluation]
+    lineage: Sequence[dict[str, Any]] = ()
     worth: str = ""
 
     def rows(self) -> list[Row]:
@@ -49,15 +51,21 @@ class Record:
         link = f"records/{self.name}/"
         return [Row(self.name, self.provenance, evaluation, self.how, link=link) for evaluation in self.evaluations]
 
-    def write(self, folder: Path, source: bytes) -> None:
-        """Write program.py and record.json into folder/NAME; never over an existing record."""
+    def write(self, folder: Path, source: bytes, readme: str) -> None:
+        """Write program.py, record.json and README.md into folder/NAME; never over an existing record."""
         place = folder / self.name
-        if place.exists():
-            raise UsageError(f"{place} exists; records are not overwritten, choose another --name")
+        refuse_existing(folder, self.name)
         place.mkdir(parents=True)
+        (place / "README.md").write_text(readme, encoding="utf-8")
         (place / "program.py").write_bytes(source)
         data = dataclasses.asdict(self) | {"evaluations": [run.as_dict() for run in self.evaluations]}
         (place / "record.json").write_text(json.dumps(data, indent=1) + "\n")
+
+
+def refuse_existing(folder: Path, name: str) -> None:
+    """Raise UsageError if there is a record of that name."""
+    if (folder / name).exists():
+        raise UsageError(f"{folder / name} exists; records are not overwritten, choose another --name")
 
 
 def worth_in_words(name: str, evaluations: Sequence[Evaluation], served: Deployment) -> str:

@@ -1,0 +1,50 @@
+"""From names and options to the tasks that they ask for, by the configuration of the project."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from eplb_evolve import config as configuration
+from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation.settings import Device
+from eplb_evolve.evaluation.task import Split, Task, build_task
+from eplb_evolve.paths import CONFIG_NAME, project_root
+from eplb_evolve.placement import Topology
+from eplb_evolve.workload import catalog
+
+
+def tasks(
+    config_file: Path | None,
+    workload_names: Sequence[str] | None,
+    split: str,
+    device: str | None = None,
+    override: Mapping[str, int | None] | None = None,
+) -> list[Task]:
+    """One Task per workload asked for, or for the configuration's own. UsageError for what is not known.
+
+    config_file: the project's own by default. override: of the topology, by its fields' names.
+    """
+    if split not in ("search", "holdout"):
+        raise UsageError(f"split is search or holdout, not '{split}'")
+    if device not in (None, "cpu", "cuda"):
+        raise UsageError(f"device is cpu or cuda, not '{device}'")
+    root = project_root()
+    section = configuration.read_eplb(config_file or root / CONFIG_NAME)
+    settings = section.settings()
+    if device is not None:
+        settings = dataclasses.replace(settings, device=cast(Device, device))
+    chosen: Split = "holdout" if split == "holdout" else "search"
+    folder, built = root / "workloads", []
+    for name in workload_names or [section.workload]:
+        given = {key: value for key, value in (override or {}).items() if value is not None}
+        topology = section.topology if name == section.workload else None
+        if given:
+            topology = _overridden(topology or catalog.read_card(name, folder).topology, given)
+        built.append(build_task(folder, name, section.checks, settings, chosen, topology))
+    return built
+
+
+def _overridden(topology: Topology, given: dict[str, int]) -> Topology:
+    values = dict(zip(("replicas", "groups", "nodes", "gpus"), topology.as_arguments(), strict=True))
+    return Topology(**(values | given))

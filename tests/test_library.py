@@ -1,0 +1,42 @@
+"""The package as a library."""
+
+import subprocess
+import sys
+
+import pytest
+from support import ROOT
+
+import eplb_evolve
+from eplb_evolve.errors import UsageError
+
+
+def test_the_example_runs(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "docs/example.py"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("gptoss20b-phased: ")
+    assert " ms, balancedness 0." in lines[1]
+    assert "times the seed's time" in lines[2]
+    assert any("deepseek seed" in line for line in lines[3:])
+
+
+def test_names_come_from_the_project_and_others_are_refused():
+    assert "dsv3-composite" in eplb_evolve.workload_names()
+    assert eplb_evolve.load_workload("gptoss20b-phased").windows.ndim == 3
+    with pytest.raises(UsageError, match="unknown workload 'gpt'"):
+        eplb_evolve.load_workload("gpt")
+    with pytest.raises(UsageError, match="split is search or holdout"):
+        eplb_evolve.evaluate(ROOT / "initial_program.py", split="hold")
+
+
+def test_importing_the_package_alone_loads_nothing_else():
+    code = "import sys, eplb_evolve; print({name.split('.')[0] for name in sys.modules} & {'numpy', 'torch', 'scipy'})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'evaluat'"):
+        eplb_evolve.evaluat  # noqa: B018
