@@ -9,11 +9,10 @@ OUT ?= results/runs/$(STAMP)
 
 .PHONY: evolve test control gpu clean
 
-# The search: an OpenEvolve run over $(SEED), then the leaderboard with the best programs on the holdout windows.
+# The search: checks, a stock openevolve-run over $(SEED), which it prints, with a live view; then the leaderboard with the
+# best programs on the holdout windows.
 evolve: .venv/installed
-	@$(BIN)/eplb check $(CONFIG)
-	$(BIN)/openevolve-run $(SEED) evaluator.py --config $(CONFIG) --output $(OUT) --iterations $(ITERATIONS)
-	@$(BIN)/eplb leaderboard --run $(OUT) --config $(CONFIG)
+	@$(BIN)/eplb run $(SEED) --config $(CONFIG) --output $(OUT) --iterations $(ITERATIONS)
 
 # Lint, types, import directions, tests.
 test: .venv/installed-dev

@@ -1,6 +1,7 @@
 """Shared fixtures: a private cache, one bench for all tests, a small task, and programs made from the seed."""
 
 import os
+import time
 from contextlib import closing
 
 import pytest
@@ -53,3 +54,27 @@ def program(tmp_path):
         return write_program(tmp_path, text, wrapping)
 
     return write
+
+
+@pytest.fixture
+def configured(tmp_path):
+    """Write the configuration of a short search: `configured(port, **settings)`; the file's path."""
+    from searches import write_config  # here: a GPU machine may lack what it needs
+
+    def write(port, **settings):
+        return write_config(tmp_path, port, **settings)
+
+    return write
+
+
+@pytest.fixture
+def no_orphans(tmp_path, monkeypatch):
+    """Fail when a process of the test's run is left; the run keeps its temporary files in the test's folder."""
+    from searches import processes_of
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    yield
+    deadline = time.monotonic() + 10
+    while (left := processes_of(tmp_path)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left

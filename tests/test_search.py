@@ -5,42 +5,18 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import closing
-from pathlib import Path
 
 import psutil
 import pytest
-import yaml
+from searches import OPENEVOLVE, processes_of
 from support import ROOT, SEED, free_port
 
 from eplb_evolve.results.ledger import Ledger
 from eplb_evolve.results.run_info import read_starts
 from eplb_evolve.sandbox import Limits, Zygote
-
-OPENEVOLVE = Path(sys.executable).with_name("openevolve-run")
-
-
-@pytest.fixture
-def configured(tmp_path):
-    """Write the shipped configuration with a small workload, short limits and another endpoint; the file's path."""
-
-    def write(port, first_call_s=30.0, **settings):
-        document = yaml.safe_load((ROOT / "evolve_config.yaml").read_text())
-        document["llm"]["api_base"] = f"http://127.0.0.1:{port}/v1"
-        document["prompt"]["template_dir"] = str(ROOT / "prompts")
-        document["eplb"] |= {"workload": "gptoss20b-phased", "checks": []}
-        document["eplb"]["timing"] |= {"pairs_fast": 3, "pairs_slow": 3}
-        document["eplb"]["limits"] |= {"call_s": 1.0, "first_call_s": first_call_s}
-        for section, values in settings.items():
-            document[section] = document.get(section, {}) | values if isinstance(values, dict) else values
-        file = tmp_path / "config.yaml"
-        file.write_text(yaml.safe_dump(document))
-        return file
-
-    return write
 
 
 def command(config, run, iterations):
@@ -48,22 +24,6 @@ def command(config, run, iterations):
         *(str(OPENEVOLVE), str(SEED), str(ROOT / "evaluator.py"), "--config", str(config)),
         *("--output", str(run), "--iterations", str(iterations)),
     ]
-
-
-def processes_of(folder):
-    """Every process whose command line names `folder`: a run's own, its proposer's, its sandboxes'."""
-    return {p for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or [])}
-
-
-@pytest.fixture
-def no_orphans(tmp_path, monkeypatch):
-    """Fail when a process of the test's run is left; the run keeps its temporary files in the test's folder."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    yield
-    deadline = time.monotonic() + 10
-    while (left := processes_of(tmp_path)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not left
 
 
 def test_orphans_would_be_seen(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import typer
 
 from eplb_evolve.cli import (
     check,
+    compare,
     doctor,
     evaluate,
     gateway,
@@ -13,7 +14,10 @@ from eplb_evolve.cli import (
     lineage,
     record,
     replay,
+    report,
+    run,
     serve_model,
+    watch,
     workloads,
 )
 from eplb_evolve.errors import EplbError
@@ -25,11 +29,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("run")(run.run)
+app.command("watch")(watch.watch)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare_programs)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("record")(record.record)
 app.command("lineage")(lineage.lineage)
 app.command("replay")(replay.replay)
+app.command("report")(report.report)
 app.command("serve-model")(serve_model.serve_model)
 app.command("check")(check.check)
 app.command("gateway")(gateway.gateway)

@@ -101,12 +101,13 @@ def pareto(rows: Sequence[Row]) -> frozenset[str]:
     """
     known = [row for row in rows if None not in _costs(row)]
     costs = np.array([_costs(row) for row in known], np.float64).reshape(len(known), 3)
-    front = set()
-    for row, own in zip(known, costs, strict=True):
-        no_worse = (costs <= own).all(axis=1)
-        if not (no_worse & (costs < own).any(axis=1)).any():
-            front.add(row.evaluation.sha256)
-    return frozenset(front)
+    front, names = np.empty((0, 3)), set()
+    for index in np.lexsort(costs.T[::-1]):  # a row can only be beaten by one that comes before it
+        own = costs[index]
+        if not ((front <= own).all(axis=1) & (front < own).any(axis=1)).any():
+            front = np.vstack([front, own])
+            names.add(known[index].evaluation.sha256)
+    return frozenset(names)
 
 
 def _costs(row: Row) -> tuple[float | None, ...]:

@@ -1,0 +1,153 @@
+"""How a running search is shown: a few lines on a terminal, drawn again and again, or one line per evaluation."""
+
+import os
+from typing import TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from eplb_evolve.evaluation.settings import Objective
+from eplb_evolve.feedback import COUNTS, SHOWN, progress_line
+from eplb_evolve.results.metrics import BY_NAME
+from eplb_evolve.results.progress import Progress, Seen
+
+RECENT_SHOWN = 5
+"""How many of the last evaluations the display shows where the terminal is high enough."""
+_LINES_BESIDE = 12
+_BESIDE: dict[Objective, str] = {
+    "time": "x the seed's speed",
+    "balance": "balanced on the next window",
+    "net_throughput": "x never rebalancing",
+}
+"""Of the display, without those, at 80 columns."""
+
+
+def animated(stream: TextIO) -> bool:
+    """Whether a display on this stream can be drawn again in place."""
+    return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+
+
+def plain_console(stream: TextIO) -> Console:
+    """For a stream that is no terminal, or a poor one: no control characters, whatever the environment forces."""
+    return Console(file=stream, force_terminal=False, color_system=None, legacy_windows=False)
+
+
+def printable(text: str) -> str:
+    """`text` without control characters: a reason may quote what a candidate wrote."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text.expandtabs())
+
+
+def evaluation_line(seen: Seen, progress: Progress) -> str:
+    """One evaluation as the search itself prints it."""
+    return printable(progress_line(seen.number, seen.entry, seen.best, progress.objective))
+
+
+def summary(progress: Progress) -> str:
+    """A run in one sentence."""
+    if not progress.done:
+        return "No evaluation yet."
+    infeasible = progress.done - progress.feasible - progress.invalid
+    text = (
+        f"{_count(progress)} evaluations in {duration(progress.elapsed_s)}: {progress.feasible} feasible, "
+        f"{infeasible} infeasible, {progress.invalid} invalid"
+    )
+    return f"{text}; best: {_best(progress)}." if progress.best else f"{text}."
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 05 min`."""
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def display(progress: Progress, run: str, height: int, notice: str = "") -> RenderableType:
+    """The whole display. run: its folder, as people name it; height: lines of the terminal; notice: what is up."""
+    parts = _title(progress, run)
+    if progress.expected is not None:
+        parts.append(_bar(progress.done, progress.expected))
+    parts.append(_facts(progress))
+    room = min(RECENT_SHOWN, height - _LINES_BESIDE)
+    if room > 0 and progress.recent:
+        parts.append(Text())
+        parts += [_recent(seen, progress) for seen in progress.recent[-room:]]
+    said = notice or state_sentence(progress)
+    if said:
+        parts.append(Text(said, style="yellow"))
+    return Group(*parts)
+
+
+def _title(progress: Progress, run: str) -> list[RenderableType]:
+    lines: list[RenderableType] = [Text(run, style="bold", overflow="fold")]
+    if progress.workload:
+        proposer = f"; {progress.proposer}" if progress.proposer else ""
+        lines.append(Text(f"{progress.workload}, for {COUNTS[progress.objective]}{proposer}"))
+    return lines
+
+
+def _bar(done: int, expected: int) -> Table:
+    share = min(done / expected, 1.0)
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    grid.add_column(ratio=1)
+    grid.add_column(no_wrap=True, justify="right")
+    grid.add_row(ProgressBar(total=expected, completed=min(done, expected)), f"{done} of {expected}, {share:.0%}")
+    return grid
+
+
+def _facts(progress: Progress) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, value in _named(progress):
+        grid.add_row(Text(label, style="cyan"), Text(printable(value)))
+    return grid
+
+
+def _recent(seen: Seen, progress: Progress) -> Text:
+    style = "bold" if seen.best else "" if seen.entry.evaluation.feasible else "dim"
+    text = evaluation_line(seen, progress).removeprefix("eplb ")
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _named(progress: Progress) -> list[tuple[str, str]]:
+    best = _best(progress) if progress.best else "none is feasible yet" if progress.done else "-"
+    facts = [("best so far", best)]
+    if progress.expected is None:
+        facts.append(("evaluations", f"{progress.done}, of how many this run does not say"))
+    share = progress.feasible_share
+    feasible = f"{share:.0%}, {progress.invalid} invalid" if share is not None else "-"
+    pace = f"{progress.per_minute:.1f} evaluations a minute" if progress.per_minute else "-"
+    passed = duration(progress.elapsed_s) + (f", about {duration(progress.left_s)} left" if progress.left_s else "")
+    cost = f"{progress.cost_usd:.2f} USD" if progress.cost_usd is not None else "-"
+    return [*facts, ("feasible", feasible), ("pace", pace), ("time", passed), ("cost", cost)]
+
+
+def _best(progress: Progress) -> str:
+    """The figure that counts, the time, where it stands, what made it."""
+    assert progress.best is not None
+    seen, name = progress.best, SHOWN[progress.objective][0]
+    evaluation = seen.entry.evaluation
+    figures = [f"{BY_NAME[name].show(getattr(evaluation, name))} {_BESIDE[progress.objective]}"]
+    figures.append(f"{BY_NAME['time_ms'].show(evaluation.time_ms)} ms")
+    if progress.objective == "time":
+        figures.append(f"{BY_NAME['ratio_to_reference'].show(evaluation.ratio_to_reference)} x reference")
+    how = f"{seen.entry.tier} {'+'.join(seen.entry.operators)}".strip()
+    return printable(f"{', '.join(figures)}; number {seen.number}" + (f", {how}" if how else ""))
+
+
+def _count(progress: Progress) -> str:
+    return f"{progress.done}" if progress.expected is None else f"{progress.done} of {progress.expected}"
+
+
+def state_sentence(progress: Progress) -> str:
+    """What is up with the run when it is not simply running; "" otherwise."""
+    if progress.state == "waiting":
+        return "Waiting for the first evaluation: there is no ledger yet."
+    if progress.state == "ended":
+        return "The search has ended."
+    if progress.state == "standing still":
+        return f"No evaluation for {duration(progress.idle_s)}: the search may have been killed."
+    return ""

@@ -1,0 +1,230 @@
+"""`eplb run`: stock openevolve-run under a supervisor, with checks before, a live view, and the leaderboard after."""
+
+import datetime
+import hashlib
+import os
+import re
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from eplb_evolve import config as configuration
+from eplb_evolve.cli import check, leaderboard, live, options
+from eplb_evolve.cli.supervisor import Supervised
+from eplb_evolve.errors import EnvironmentProblem, UsageError
+from eplb_evolve.paths import CONFIG_NAME, project_root
+from eplb_evolve.results.ledger import FILE_NAME as LEDGER_NAME
+from eplb_evolve.results.ledger import PROGRAMS
+from eplb_evolve.results.progress import Follower, Progress
+from eplb_evolve.results.run_info import configuration_of, read_starts
+
+LOG_NAME = "search.log"
+STOCK = "openevolve-run"
+EXECUTABLE = Path(sys.executable).with_name(STOCK)
+SEED_NAME = "initial_program.py"
+_LOOK_S = 0.5
+_TAIL_LINES = 12
+_NOTABLE = re.compile(r"^eplb( gateway)?: | - (WARNING|ERROR|CRITICAL) - ")
+"""Lines of the log that the display does not tell already and a person must see."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What openevolve-run is to be told. checkpoint: the folder to go on from, None for a new search."""
+
+    seed: Path
+    config: Path
+    run: Path
+    iterations: int
+    checkpoint: Path | None
+
+    def command(self, root: Path) -> list[str]:
+        """The stock command, to be run in the project's folder."""
+        said = [STOCK, _seen_from(root, self.seed), "evaluator.py", "--config", _seen_from(root, self.config)]
+        said += ["--output", _seen_from(root, self.run), "--iterations", str(self.iterations)]
+        return said if self.checkpoint is None else [*said, "--checkpoint", _seen_from(root, self.checkpoint)]
+
+
+def run(
+    seed: Annotated[Path | None, typer.Argument(help=f"Program to start from (default: {SEED_NAME}).")] = None,
+    config: options.ConfigFile = None,
+    iterations: Annotated[
+        int | None, typer.Option("--iterations", min=1, help="How many proposals (default: as the configuration says).")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="The run's folder (default: results/runs/UTCSTAMP).")
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", help="Go on with this run from its last checkpoint, with --iterations more."),
+    ] = None,
+    no_leaderboard: Annotated[
+        bool, typer.Option("--no-leaderboard", help="Do not measure the best programs on the holdout windows after it.")
+    ] = False,
+) -> None:
+    """Search: checks, then openevolve-run with a live view, then the leaderboard.
+
+    Ctrl-C asks the search to end, a second one kills it. Exit codes beside the usual ones: 130 or 143 after a stop by
+    SIGINT or SIGTERM. When openevolve-run fails, 2 stays 2 and everything else becomes 3.
+    """
+    root = project_root()
+    plan = _plan(root, seed, config, iterations, output, resume)
+    check.check(plan.config)
+    command = plan.command(root)
+    options.say(shlex.join(command))
+    log = plan.run / LOG_NAME
+    search = Supervised([str(EXECUTABLE), *command[1:]], root, log)
+    with search.signals_forwarded():
+        progress = _watched(search, plan.run, log)
+    if search.asked_to_stop is not None:
+        _say_stopped(search, progress, plan.run)
+        raise typer.Exit(128 + search.asked_to_stop)
+    if search.exit_code != 0:
+        raise _failure(search.exit_code, log)
+    if no_leaderboard:
+        options.say(live.summary(progress))
+    else:
+        leaderboard.leaderboard(run=plan.run, config=plan.config)
+
+
+def _plan(
+    root: Path,
+    seed: Path | None,
+    config: Path | None,
+    iterations: int | None,
+    output: Path | None,
+    resume: Path | None,
+) -> Plan:
+    checkpoint = None
+    if resume is not None:
+        if output is not None:
+            raise UsageError(f"--resume {resume} goes on in that folder; leave --output away")
+        checkpoint = _last_checkpoint(resume)
+        seed, config = seed or _seed_of(resume, root), config or _config_of(resume)
+    chosen = config or root / CONFIG_NAME
+    read = configuration.read(chosen)
+    start = seed or root / SEED_NAME
+    if not start.is_file():
+        raise UsageError(f"there is no program {start} to start from; give its path: eplb run SEED")
+    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+    folder = resume or output or root / "results" / "runs" / stamp
+    if resume is None and (folder / LEDGER_NAME).exists():
+        raise UsageError(f"{folder} holds a search already; choose another --output, or go on with it by --resume")
+    return Plan(start, chosen, folder, iterations or read.iterations, checkpoint)
+
+
+def _last_checkpoint(run: Path) -> Path:
+    """The newest complete one."""
+    found = {
+        int(file.parent.name.rpartition("_")[2]): file.parent  # the metadata are written last
+        for file in (run / "checkpoints").glob("checkpoint_[0-9]*/metadata.json")
+    }
+    if not found:
+        what = "has no checkpoint yet (checkpoint_interval in its configuration)" if run.is_dir() else "does not exist"
+        raise UsageError(f"cannot resume {run}: it {what}; start a new search without --resume")
+    return found[max(found)]
+
+
+def _seed_of(run: Path, root: Path) -> Path | None:
+    """The program that a run started from, or the run's own copy where that was changed since.
+
+    None when the run does not say.
+    """
+    starts = read_starts(run)
+    if not starts:
+        return None
+    digest = starts[-1].seed_sha256
+    for file in (root / starts[-1].seed_program, run / PROGRAMS / f"{digest[:12]}.py"):
+        if file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == digest:
+            return file
+    raise UsageError(f"the program that {run} started from is not there any more; give one: eplb run SEED --resume ...")
+
+
+def _config_of(run: Path) -> Path:
+    """The configuration that a run keeps."""
+    kept = configuration_of(run)
+    if kept is None:
+        raise UsageError(f"{run} does not say which configuration it ran with; add --config")
+    return kept
+
+
+def _seen_from(root: Path, path: Path) -> str:
+    """As the command names it: relative inside of the project's folder, else absolute."""
+    absolute = Path(os.path.abspath(path))
+    return str(absolute.relative_to(root)) if absolute.is_relative_to(root) else str(absolute)
+
+
+class _Log:
+    """What is new in a growing text file, line by line."""
+
+    def __init__(self, file: Path, begins_at: int) -> None:
+        self._file, self._read_until = file, begins_at
+
+    def new_lines(self, ended: bool = False) -> list[str]:
+        """Complete lines since the last call, empty ones and control characters left out; also torn ones if `ended`."""
+        with self._file.open("rb") as file:
+            file.seek(self._read_until)
+            new = file.read()
+        complete = new if ended else new[: new.rfind(b"\n") + 1]
+        self._read_until += len(complete)
+        return [live.printable(line) for line in complete.decode("utf-8", "replace").split("\n") if line.strip()]
+
+
+def _watched(search: Supervised, run: Path, log: Path) -> Progress:
+    """Show the search until it has ended; how far it came."""
+    follower, lines = Follower(run), _Log(log, search.log_begins_at)
+    if not live.animated(sys.stderr):
+        while not search.ended_within(_LOOK_S):
+            _print_lines(lines.new_lines())
+        _print_lines(lines.new_lines(ended=True))
+        return follower.look()
+    console = Console(stderr=True)
+    with Live(console=console, auto_refresh=False) as screen:
+        ended = False
+        while not ended:
+            ended = search.ended_within(_LOOK_S)
+            for line in lines.new_lines(ended):
+                if _NOTABLE.search(line):
+                    console.print(Text(line))
+            progress = follower.look()
+            notice = "" if ended else _notice(search, progress, log)
+            screen.update(live.display(progress, str(run), console.height, notice), refresh=True)
+    if search.exit_code != 0 and search.asked_to_stop is None:
+        _print_lines(_Log(log, search.log_begins_at).new_lines(ended=True)[-_TAIL_LINES:])
+    return progress
+
+
+def _print_lines(lines: list[str]) -> None:
+    for line in lines:
+        options.say(line)
+
+
+def _notice(search: Supervised, progress: Progress, log: Path) -> str:
+    if search.killed:
+        return "Killing the search ..."
+    if search.asked_to_stop is not None:
+        return "Stopping: OpenEvolve writes down what it has. Once more kills it."
+    if progress.state == "standing still":
+        return f"No evaluation for {live.duration(progress.idle_s)}; see {log}"
+    return f"OpenEvolve starts or ends; its output is in {log}" if progress.state != "running" else ""
+
+
+def _say_stopped(search: Supervised, progress: Progress, run: Path) -> None:
+    options.say(f"{'Killed' if search.killed else 'Stopped'}. {live.summary(progress)}")
+    if progress.done:
+        options.say(f"  eplb leaderboard --run {run}   shows what was found")
+    if any((run / "checkpoints").glob("checkpoint_[0-9]*/metadata.json")):
+        options.say(f"  eplb run --resume {run}   goes on from the last checkpoint")
+
+
+def _failure(code: int, log: Path) -> Exception:
+    how = f"was killed by signal {-code}" if code < 0 else f"failed with exit code {code}"
+    kind = UsageError if code == UsageError.exit_code else EnvironmentProblem
+    return kind(f"{STOCK} {how}; all that it said is in {log}")

@@ -1,0 +1,120 @@
+"""What takes running programs: the best one's placement on a holdout window, and courses over the whole trace."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from eplb_evolve import reference
+from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.evaluation.bench import Bench, open_bench
+from eplb_evolve.evaluation.calls import warm
+from eplb_evolve.evaluation.measured import DEEPSEEK_FORM_SHA256, known, with_speedup
+from eplb_evolve.evaluation.task import Task
+from eplb_evolve.paths import cache_dir
+from eplb_evolve.placement import (
+    Floats,
+    Ints,
+    Placement,
+    balancedness_of,
+    count_replicas,
+    gpu_loads,
+    initial_phy2log,
+)
+from eplb_evolve.results.board import Row, declared_provenance
+from eplb_evolve.sandbox import Worker
+from eplb_evolve.serving.simulation import Course, planner, policies, simulate
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Load of every GPU in every layer on one window, before and after a plan made on the window before it.
+
+    Attributes:
+        windows: the window planned on and the one that the loads are of
+        before, after: [layers, GPUs], load / mean load of the layer's GPUs
+        balancedness_before, balancedness_after: of that window
+    """
+
+    windows: tuple[int, int]
+    before: Floats
+    after: Floats
+    balancedness_before: float
+    balancedness_after: float
+
+
+@dataclass(frozen=True)
+class Executed:
+    """Attributes:
+    machine: where it ran
+    heat: None when the best program gave no placement
+    best: the best program's course; its `reason` says why it is not whole
+    others: courses of what it is compared with
+    rows: measurements of seeds and the reference on the holdout windows that this machine has kept
+    """
+
+    machine: str
+    heat: Heat | None
+    best: Course
+    others: Sequence[Course]
+    rows: Sequence[Row]
+
+
+def execute(program: Path, name: str, task: Task, seeds: Path) -> Executed:
+    """Run `program` in the sandbox once over the trace. EnvironmentProblem when the machine does not allow it."""
+    workload = task.workload
+    with closing(open_bench(task.settings)) as bench:
+        heat = None
+        try:
+            with closing(bench.zygote.spawn(program, task.settings.limits)) as worker:
+                warm(worker, workload.windows.shape[1:], workload.topology, np.random.default_rng(0))
+                heat = _heat(worker, task)
+                best = simulate(name, workload, planner(worker, workload.topology))
+        except CandidateFailure as failure:
+            best = Course(name, (), 0.0, str(failure))
+        others = [_reference(task, bench), *policies(workload)]
+        return Executed(bench.machine, heat, best, others, _kept(seeds, task, bench))
+
+
+def _heat(worker: Worker, task: Task) -> Heat | None:
+    workload, pairs = task.workload, task.workload.pairs("holdout")
+    if not pairs:
+        return None
+    planned, served = pairs[0]
+    load, topology = workload.windows[served], workload.topology
+    start = initial_phy2log(load.shape[0], load.shape[1], topology.replicas)
+    new, _ = planner(worker, topology)(workload.windows[planned], start)
+    before, after = (_relative(load, each, topology.gpus) for each in (start, new))
+    reached = [balancedness_of(load, each, topology.gpus) for each in (start, new)]
+    return Heat((planned, served), before, after, *reached)
+
+
+def _relative(load: Floats, phy2log: Ints, gpus: int) -> Floats:
+    """Load / mean of the layer, [L, G]; an idle layer is even."""
+    found = gpu_loads(load, Placement(phy2log, count_replicas(phy2log, load.shape[1])), gpus)
+    mean = found.mean(axis=1, keepdims=True)
+    relative: Floats = np.divide(found, mean, out=np.ones_like(found), where=mean > 0)
+    return relative
+
+
+def _reference(task: Task, bench: Bench) -> Course:
+    workload = task.workload
+    try:
+        with closing(bench.zygote.spawn(Path(reference.__file__), task.settings.limits)) as worker:
+            warm(worker, workload.windows.shape[1:], workload.topology, np.random.default_rng(0))
+            return simulate("reference", workload, planner(worker, workload.topology))
+    except CandidateFailure as failure:
+        return Course("reference", (), 0.0, str(failure))
+
+
+def _kept(seeds: Path, task: Task, bench: Bench) -> list[Row]:
+    """Rows of seeds and the reference that this machine has measured on this task; nothing is measured."""
+    cache = cache_dir()
+    files = [(file.stem, declared_provenance(file), file) for file in sorted(seeds.glob("*.py"))]
+    files.append((reference.NAME, "reference", Path(reference.__file__)))
+    rows = [Row(name, where, found) for name, where, file in files if (found := known(file, task, bench, cache))]
+    published = next((row.evaluation for row in rows if row.evaluation.sha256 == DEEPSEEK_FORM_SHA256), None)
+    ratio = published.ratio_to_reference if published is not None else None
+    return [Row(row.name, row.provenance, with_speedup(row.evaluation, ratio)) for row in rows]

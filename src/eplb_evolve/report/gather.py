@@ -1,0 +1,200 @@
+"""What a run's folder and the project's results say, read once; every section of the report looks at this."""
+
+import dataclasses
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation.pipeline import read_program
+from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.score import combined_score, net_score
+from eplb_evolve.evaluation.settings import Objective
+from eplb_evolve.results.board import Row, Table, evolved_rows, tables
+from eplb_evolve.results.ledger import Entry, Ledger
+from eplb_evolve.results.records import read_records
+from eplb_evolve.results.run_info import RunInfo, read_starts
+from eplb_evolve.results.standing import read_standing
+
+FITTING = {"time": "ratio_to_reference", "balance": "balancedness", "net_throughput": "net_throughput"}
+"""Name of the metric that shows what a search of that objective is after."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A search run.
+
+    Attributes:
+        name: of its folder
+        entries: its ledger, oldest first, on the workload looked at
+        starts: how it was started, as far as known
+        started_from: sha256 of the program that the search started from, "" when not known
+        objective: what its score rewards, None when neither run.json nor a score tells
+        workload: what the report looks at
+        winner: the best program's measurement on the search windows; None before there is a feasible one
+        confirmed: the same program on the holdout windows; None when it was not measured there
+    """
+
+    folder: Path
+    name: str
+    entries: Sequence[Entry]
+    starts: Sequence[RunInfo]
+    started_from: str
+    objective: Objective | None
+    workload: str
+    winner: Entry | None
+    confirmed: Evaluation | None
+
+    @property
+    def judged(self) -> Evaluation | None:
+        """What the verdict goes by: the winner on the holdout windows if it was measured there."""
+        return self.confirmed or (self.winner.evaluation if self.winner is not None else None)
+
+    @property
+    def fitting(self) -> str:
+        """Name of the metric that the search is after."""
+        return FITTING[self.objective or "time"]
+
+    @property
+    def seed_name(self) -> str:
+        """What to call the program that the search started from."""
+        return Path(self.starts[0].seed_program).stem if self.starts else f"{self.started_from[:10]} (start)"
+
+    def searched(self) -> list[Evaluation]:
+        """Evaluations on the search windows, oldest first."""
+        return [entry.evaluation for entry in self.entries if entry.evaluation.split == "search"]
+
+    def of(self, sha256: str, split: str) -> Evaluation | None:
+        """The last measurement of a program on a split; None without one."""
+        found = [each.evaluation for each in self.entries if each.evaluation.sha256 == sha256]
+        return next((each for each in reversed(found) if each.split == split), None)
+
+    def source(self, sha256: str) -> str:
+        """The text of a program that the run kept; "" when its file is gone or is not that program any more."""
+        kept = next((each.evaluation.program for each in self.entries if each.evaluation.sha256 == sha256), None)
+        if kept is None:
+            return ""
+        try:
+            text = read_program(self.folder / kept)
+        except UsageError:
+            return ""
+        return text.decode("utf-8", "replace") if hashlib.sha256(text).hexdigest() == sha256 else ""
+
+
+def gather(folder: Path, workload: str | None = None) -> Run:
+    """Read a run. UsageError when the folder has no ledger, or a file in it is broken."""
+    ledger = Ledger(folder)
+    if not ledger.file.exists():
+        raise UsageError(f"{folder} holds no {ledger.file.name}; give a run's folder, such as results/runs/STAMP")
+    everything, starts = ledger.entries(), read_starts(folder)
+    focus = workload or _workload(everything, starts)
+    entries = [entry for entry in everything if entry.evaluation.workload == focus]
+    objective = _objective(entries, starts)
+    if objective is not None:  # older ledgers do not say it, and scores of two objectives do not compare
+        entries = [entry if entry.evaluation.objective == objective else _under(objective, entry) for entry in entries]
+    winner, confirmed = _winner(entries, objective)
+    first = next((entry.evaluation.sha256 for entry in entries if not entry.operators), "")
+    started_from = (starts[0].seed_sha256 if starts else "") or first
+    name = folder.resolve().name
+    return Run(folder, name, entries, starts, started_from, objective, focus, winner, confirmed)
+
+
+def known_rows(results: Path) -> list[Row]:
+    """Records and standing programs of the project."""
+    return [row for record in read_records(results / "records") for row in record.rows()] + read_standing(results)
+
+
+def comparable_tables(run: Run, known: Sequence[Row], whatever_objective: bool = False) -> list[Table]:
+    """Tables that hold programs of the run, holdout first, with the `known` rows that may stand beside them.
+
+    whatever_objective: rows measured under another objective too; scores, and so ranks, then mean nothing, but times,
+    balance and transfers do.
+    """
+    if whatever_objective and run.objective is not None:
+        known = [
+            dataclasses.replace(row, evaluation=dataclasses.replace(row.evaluation, objective=run.objective))
+            for row in known
+        ]
+    named = {row.evaluation.sha256: row for row in known}
+    rows = [*known, *(_named(row, named, run) for row in evolved_rows(run.entries))]  # the last of a text counts
+    board = [
+        table
+        for table in tables(row for row in rows if row.evaluation.workload == run.workload)
+        if _has_run(table, run.entries)
+    ]
+    return sorted(board, key=lambda table: (table.split != "holdout", -len(table.rows)))
+
+
+def _named(row: Row, named: Mapping[str, Row], run: Run) -> Row:
+    """A run measures its seed as well: such a row keeps the name and provenance that people know."""
+    sha = row.evaluation.sha256
+    if sha in named:
+        return dataclasses.replace(row, name=named[sha].name, provenance=named[sha].provenance)
+    if sha == run.started_from:
+        return dataclasses.replace(row, name=run.seed_name, provenance="seed")
+    return row
+
+
+def _has_run(table: Table, entries: Sequence[Entry]) -> bool:
+    key = (table.split, table.device, table.machine, table.sandbox_level, table.objective)
+    return any(
+        (each.split, each.device, each.machine, each.sandbox_level, each.objective) == key
+        for each in (entry.evaluation for entry in entries)
+    )
+
+
+def _workload(entries: Sequence[Entry], starts: Sequence[RunInfo]) -> str:
+    if starts:
+        return starts[-1].workload
+    counted = Counter(entry.evaluation.workload for entry in entries)
+    return counted.most_common(1)[0][0] if counted else ""
+
+
+def _objective(entries: Sequence[Entry], starts: Sequence[RunInfo]) -> Objective | None:
+    """From run.json or the ledger; for an older run, from which rule gave a feasible program its score."""
+    known: dict[str, Objective] = {"time": "time", "balance": "balance", "net_throughput": "net_throughput"}
+    if starts and starts[-1].objective in known:
+        return known[starts[-1].objective]
+    for each in (entry.evaluation for entry in entries):
+        if each.objective in ("balance", "net_throughput"):  # older ledgers do not say; then it reads as time
+            return known[each.objective]
+        if each.feasible and each.ratio_to_reference:
+            if math.isclose(each.combined_score, combined_score(True, each.ratio_to_reference, 1.0), rel_tol=1e-6):
+                return "time"
+            net = each.net_throughput
+            return "net_throughput" if net and math.isclose(each.combined_score, net_score(True, net, 1)) else "balance"
+    return None
+
+
+def _under(objective: Objective, entry: Entry) -> Entry:
+    return dataclasses.replace(entry, evaluation=dataclasses.replace(entry.evaluation, objective=objective))
+
+
+def _winner(entries: Sequence[Entry], objective: Objective | None) -> tuple[Entry | None, Evaluation | None]:
+    """The search's own best, unless on holdout windows another is better, for time beyond the intervals of both."""
+    feasible = [entry for entry in entries if entry.evaluation.feasible]
+    searched = {
+        entry.evaluation.sha256: entry
+        for entry in sorted(feasible, key=lambda entry: entry.evaluation.combined_score)
+        if entry.evaluation.split == "search"
+    }
+    holdout = {entry.evaluation.sha256: entry for entry in feasible if entry.evaluation.split == "holdout"}
+    if not searched:
+        best = max(holdout.values(), key=lambda entry: entry.evaluation.combined_score, default=None)
+        return best, best.evaluation if best is not None else None
+    champion = max(searched.values(), key=lambda entry: entry.evaluation.combined_score)
+    confirmed = [entry for sha, entry in holdout.items() if sha in searched]
+    if not confirmed:
+        return champion, None
+    best = max(confirmed, key=lambda entry: entry.evaluation.combined_score)
+    own = holdout.get(champion.evaluation.sha256)
+    if own is not None and objective in ("time", None) and _overlap(own.evaluation, best.evaluation):
+        best = own
+    return searched[best.evaluation.sha256], best.evaluation
+
+
+def _overlap(one: Evaluation, other: Evaluation) -> bool:
+    return (one.ratio_low or 0.0) <= (other.ratio_high or math.inf)

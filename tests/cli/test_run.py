@@ -1,0 +1,318 @@
+"""`eplb run`: what it tells openevolve-run, how it ends, and that it leaves nothing behind."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from ledgers import append, entry, started
+from searches import BLIND, processes_of
+from support import ROOT, SEED, free_port
+from terminal import Terminal
+
+from eplb_evolve.cli import run as command
+from eplb_evolve.cli.supervisor import Supervised
+from eplb_evolve.errors import EnvironmentProblem
+from eplb_evolve.results.ledger import Ledger
+
+EPLB = Path(sys.executable).with_name("eplb")
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """Let `eplb run` start a program of ours instead of openevolve-run; the file that it writes its arguments to."""
+    told = tmp_path / "told.json"
+
+    def write(body=""):
+        program = tmp_path / "stand-in"
+        header = f"#!{sys.executable}\nimport json, os, sys\n"
+        tell = f"open({str(told)!r}, 'w').write(json.dumps([os.getcwd(), *sys.argv[1:]]))\n"
+        program.write_text(header + tell + body)
+        program.chmod(0o755)
+        monkeypatch.setattr(command, "EXECUTABLE", program)
+        return told
+
+    return write
+
+
+@pytest.fixture
+def boards(monkeypatch):
+    """The leaderboards that were asked for instead of measured."""
+    asked = []
+    monkeypatch.setattr(command.leaderboard, "leaderboard", lambda **given: asked.append(given))
+    return asked
+
+
+def test_it_starts_the_stock_command_that_it_prints_and_shows_the_leaderboard(
+    eplb, configured, tmp_path, stand_in, boards
+):
+    told, config, run = stand_in(), configured(free_port()), tmp_path / "run"
+    code, out, err = eplb("run", SEED, "--config", config, "--output", run, "--iterations", 7)
+    assert (code, out) == (0, "")
+    plain = f"initial_program.py evaluator.py --config {config} --output {run} --iterations 7"
+    assert f"{config} is fine." in err
+    assert f"\nopenevolve-run {plain}\n" in err
+    assert json.loads(told.read_text()) == [str(ROOT), *plain.split()]
+    assert boards == [{"run": run, "config": config}]
+
+
+def test_defaults_are_those_of_the_project(eplb, stand_in, boards, monkeypatch, tmp_path):
+    """From any folder of the project; the check of the configuration is another test's."""
+    monkeypatch.setattr(command.check, "check", lambda _: None)
+    monkeypatch.chdir(ROOT / "docs")
+    made = []
+    monkeypatch.setattr(command, "Supervised", lambda line, folder, _: made.append((line, folder)) or sys.exit(9))
+    assert eplb("run")[0] == 9
+    ((line, folder),) = made
+    assert folder == ROOT
+    assert line[1:4] == ["initial_program.py", "evaluator.py", "--config"]
+    assert line[4] == "evolve_config.yaml"
+    assert line[6].startswith("results/runs/2")
+    assert line[7:] == ["--iterations", "30"]
+
+
+def test_no_leaderboard_on_demand(eplb, configured, tmp_path, stand_in, boards):
+    stand_in()
+    run = tmp_path / "run"
+    code, _, err = eplb("run", "--config", configured(free_port()), "--output", run, "--no-leaderboard")
+    assert (code, boards) == (0, [])
+    assert err.endswith("No evaluation yet.\n")
+
+
+def test_what_the_search_prints_is_passed_on_without_control_characters_and_kept(
+    eplb, configured, tmp_path, stand_in, boards
+):
+    stand_in(r"print('eplb    1  feasible', flush=True); print('invalid: \x1b[2J gone', file=sys.stderr, end='')")
+    run = tmp_path / "run"
+    _, _, err = eplb("run", "--config", configured(free_port()), "--output", run)
+    assert "\neplb    1  feasible\n" in err
+    assert "\ninvalid: \N{REPLACEMENT CHARACTER}[2J gone\n" in err
+    assert "\x1b" not in err
+    assert (run / "search.log").read_text() == "eplb    1  feasible\ninvalid: \x1b[2J gone"
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "how"),
+    [
+        ("sys.exit(2)", 2, "failed with exit code 2"),
+        ("sys.exit(3)", 3, "failed with exit code 3"),
+        ("sys.exit(1)", 3, "failed with exit code 1"),
+        ("os.kill(os.getpid(), 9)", 3, "was killed by signal 9"),
+    ],
+)
+def test_a_failed_search_says_so_and_shows_no_leaderboard(
+    eplb, configured, tmp_path, stand_in, boards, body, code, how
+):
+    stand_in(f"print('its last words', flush=True)\n{body}")
+    run = tmp_path / "run"
+    found, _, err = eplb("run", "--config", configured(free_port()), "--output", run)
+    assert (found, boards) == (code, [])
+    assert err.endswith(f"its last words\neplb: openevolve-run {how}; all that it said is in {run / 'search.log'}\n")
+
+
+def test_on_a_terminal_a_failed_search_shows_its_last_lines_and_warnings_appear_at_once(configured, tmp_path, stand_in):
+    stand_in("print('2026 - WARNING - no answer'); [print(f'line {i}') for i in range(40)]; sys.exit(1)")
+    script = "import sys; from pathlib import Path; from eplb_evolve.cli import main, run\n"
+    script += f"run.EXECUTABLE = Path({str(command.EXECUTABLE)!r}); main.main()"
+    line = [sys.executable, "-c", script, "run", "--config", configured(free_port()), "--output", tmp_path / "run"]
+    terminal = Terminal(list(map(str, line)), folder=ROOT)
+    assert terminal.wait() == 3
+    shown = terminal.screen()
+    assert "\n2026 - WARNING - no answer\n" in shown
+    assert "\nline 28\nline 29\n" in shown
+    assert "\nline 27\n" not in shown
+    assert "eplb: openevolve-run failed with exit code 1" in shown
+
+
+def test_what_is_wrong_with_a_configuration_is_said_before_anything_starts(eplb, configured, tmp_path, stand_in):
+    told, config = stand_in(), configured(free_port(), eplb={"workload": "dsv3"})
+    code, _, err = eplb("run", "--config", config, "--output", tmp_path / "run")
+    assert code == 2
+    assert "unknown workload 'dsv3'" in err
+    assert not told.exists()
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nothing.py"], "there is no program nothing.py to start from; give its path: eplb run SEED"),
+        (["--output", "{run}"], "{run} holds a search already; choose another --output, or go on with it by --resume"),
+        (["--resume", "{run}"], "cannot resume {run}: it has no checkpoint yet"),
+        (["--resume", "{run}-2"], "cannot resume {run}-2: it does not exist"),
+        (["--resume", "{run}", "--output", "x"], "--resume {run} goes on in that folder; leave --output away"),
+    ],
+)
+def test_wrong_use_is_one_sentence(eplb, configured, tmp_path, stand_in, arguments, sentence):
+    told, run = stand_in(), tmp_path / "run"
+    append(run, entry(1, 5.0))
+    given = [argument.format(run=run) for argument in arguments]
+    code, _, err = eplb("run", *given, "--config", configured(free_port()))
+    assert code == 2
+    assert err.startswith(f"eplb: {sentence.format(run=run)}")
+    assert not told.exists()
+
+
+@pytest.fixture
+def interrupted(tmp_path, configured):
+    """A run with two complete checkpoints and a torn one, which began from a program that was changed since."""
+    run, config = tmp_path / "run", configured(free_port())
+    append(run, entry(1, 5.0))
+    seed = tmp_path / "seed.py"
+    seed.write_text("changed = True\n")
+    digest = hashlib.sha256(b"x = 1\n").hexdigest()
+    (run / "programs").mkdir()
+    (run / "programs" / f"{digest[:12]}.py").write_text("x = 1\n")
+    started(run, 0, 50, seed_program=str(seed), seed_sha256=digest, config=config.read_text())
+    for number in (20, 100):
+        (run / "checkpoints" / f"checkpoint_{number}").mkdir(parents=True)
+        (run / "checkpoints" / f"checkpoint_{number}" / "metadata.json").touch()
+    (run / "checkpoints" / "checkpoint_120").mkdir()
+    return run
+
+
+def test_resuming_takes_the_last_complete_checkpoint_and_the_runs_own_seed_and_configuration(
+    eplb, interrupted, stand_in, boards
+):
+    told = stand_in()
+    assert eplb("run", "--resume", interrupted, "--iterations", 5)[0] == 0
+    arguments = json.loads(told.read_text())[1:]
+    assert Path(arguments[0]).read_text() == "x = 1\n"
+    assert arguments[1:] == [
+        "evaluator.py",
+        *("--config", str(interrupted / "config.yaml"), "--output", str(interrupted), "--iterations", "5"),
+        *("--checkpoint", str(interrupted / "checkpoints" / "checkpoint_100")),
+    ]
+
+
+def test_resuming_with_a_program_and_a_configuration_uses_those(eplb, interrupted, stand_in, boards, configured):
+    told, config = stand_in(), configured(free_port())
+    assert eplb("run", SEED, "--resume", interrupted, "--config", config)[0] == 0
+    arguments = json.loads(told.read_text())
+    assert arguments[1] == "initial_program.py"
+    assert arguments[4] == str(config)
+
+
+def test_resuming_without_the_programs_text_asks_for_it(eplb, interrupted, stand_in):
+    told = stand_in()
+    for file in (interrupted / "programs").iterdir():
+        file.unlink()
+    code, _, err = eplb("run", "--resume", interrupted)
+    assert code == 2
+    assert "is not there any more; give one: eplb run SEED --resume ..." in err
+    assert not told.exists()
+
+
+def test_resuming_a_run_that_says_nothing_asks_for_the_configuration(eplb, interrupted, stand_in):
+    stand_in()
+    (interrupted / "config.yaml").unlink()
+    code, _, err = eplb("run", "--resume", interrupted)
+    assert (code, err) == (2, f"eplb: {interrupted} does not say which configuration it ran with; add --config\n")
+
+
+def child(tmp_path, body):
+    """A supervised Python program that has begun, and the file that it wrote then."""
+    ready = tmp_path / "ready"
+    text = f"import os, pathlib, signal, time\n{body}\npathlib.Path({str(ready)!r}).write_text(str(os.getpid()))\n"
+    search = Supervised([sys.executable, "-c", text + "time.sleep(600)"], tmp_path, tmp_path / "run" / "search.log")
+    wait_for(lambda: ready.exists() and ready.read_text())
+    return search
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_is_handed_on(tmp_path, number):
+    search = child(tmp_path, f"signal.signal({int(number)}, lambda *_: os._exit(7))")
+    with search.signals_forwarded():
+        os.kill(os.getpid(), number)
+        assert search.ended_within(60)
+    assert (search.exit_code, search.asked_to_stop, search.killed) == (7, number, False)
+
+
+def test_the_second_signal_kills_it_and_its_group(tmp_path):
+    stubborn = "signal.signal(signal.SIGINT, lambda *_: pathlib.Path('asked').touch())\n"
+    search = child(tmp_path, f"{stubborn}\nif os.fork() == 0: time.sleep(600)")
+    family = psutil.Process(int((tmp_path / "ready").read_text())).children()
+    with search.signals_forwarded():
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_for((tmp_path / "asked").exists)
+        assert not search.ended_within(0.1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert search.ended_within(60)
+    assert (search.exit_code, search.asked_to_stop, search.killed) == (-9, signal.SIGINT, True)
+    assert len(family) == 1
+    assert not psutil.wait_procs(family, timeout=10)[1]
+
+
+def test_an_error_of_ours_ends_the_child_and_gives_the_signals_back(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    search = child(tmp_path, "")
+    with pytest.raises(ZeroDivisionError), search.signals_forwarded():
+        raise ZeroDivisionError
+    assert search.exit_code == -9
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_two_searches_in_one_folder_are_refused(tmp_path):
+    search = child(tmp_path, "")
+    with search.signals_forwarded(), pytest.raises(EnvironmentProblem, match="already at work in"):
+        Supervised(["true"], tmp_path, tmp_path / "run" / "search.log")
+
+
+def test_a_program_that_cannot_start_is_named(tmp_path):
+    with pytest.raises(EnvironmentProblem, match="cannot start a search: no-such-program: No such file"):
+        Supervised(["no-such-program"], tmp_path, tmp_path / "run" / "search.log")
+
+
+def test_a_search_on_a_terminal_is_shown_stopped_and_resumed(configured, tmp_path, no_orphans):
+    """Ctrl-C after two evaluations; one more iteration from the checkpoint then."""
+    run, config = tmp_path / "run", configured(free_port(), llm=BLIND, checkpoint_interval=1)
+    given = ["--config", str(config), "--output", str(run), "--iterations", "500"]
+    terminal = Terminal([str(EPLB), "run", *given], folder=ROOT)
+    saved = run / "checkpoints" / "checkpoint_1" / "metadata.json"
+    assert terminal.read_until(lambda _: saved.exists() and saved.read_text().endswith("}"), 180)
+    terminal.press_ctrl_c()
+    assert terminal.wait() == 130
+    shown = terminal.screen()
+    assert "local random-edits (no LLM is used)" in shown
+    assert " of 501, " in shown
+    assert "x the seed's speed, " in shown
+    assert "\nStopped. " in shown
+    assert f"eplb run --resume {run}" in " ".join(shown.split())
+    assert "Traceback" not in shown
+    assert max(map(len, shown.split(" of 501, ")[1].split("Stopped. ")[0].splitlines())) <= 80
+    before = len(Ledger(run).entries())
+    again = [EPLB, "run", "--resume", run, "--iterations", "1", "--no-leaderboard"]
+    done = subprocess.run(again, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"--checkpoint {run / 'checkpoints' / 'checkpoint_'}" in done.stderr
+    assert f"{before + 1} of {before + 1} evaluations in " in done.stderr
+
+
+def test_kill_9_of_the_supervisor_leaves_no_process(configured, tmp_path, no_orphans):
+    run = tmp_path / "run"
+    line = [str(EPLB), "run", "--config", str(configured(free_port())), "--output", str(run)]
+    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as supervisor:
+        wait_for(lambda: len(processes_of(tmp_path)) >= 5, 120)  # supervisor, search, zygote, timekeeper, worker
+        family = psutil.Process(supervisor.pid).children(recursive=True)
+        os.kill(supervisor.pid, signal.SIGKILL)
+    assert len(family) >= 4
+    assert not psutil.wait_procs(family, timeout=15)[1]
+
+
+def test_make_evolve_is_eplb_run():
+    given = ["ITERATIONS=3", "CONFIG=c.yaml", "SEED=s.py", "OUT=o"]
+    said = subprocess.run(["make", "-n", "evolve", *given], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said.endswith("bin/eplb run s.py --config c.yaml --output o --iterations 3\n")
