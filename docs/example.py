@@ -16,8 +16,8 @@ if not found.feasible:
     sys.exit(f"{program}: {found.reason}")
 print(f"{program}: {found.time_ms:.3g} ms, balancedness {found.balancedness:.3f}, net {found.net_blocking_3000:.3f}")
 
-both = eplb_evolve.compare(program, "seeds/deepseek.py", workload)
-print(f"{both.time.value:.3f} times the seed's time, 95 % interval {both.time.low:.3f} to {both.time.high:.3f}")
+both = eplb_evolve.compare(program, "seeds/sglang_vec.py", workload)
+print(f"{both.time.value:.3f} times the time of sglang_vec, 95 % interval {both.time.low:.3f} to {both.time.high:.3f}")
 
 for table in eplb_evolve.leaderboard(workload=workload):
     for row in table.rows:

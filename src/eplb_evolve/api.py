@@ -79,7 +79,7 @@ def leaderboard(
     """
     chosen = tasks(config, [workload] if workload is not None else None, split)
     with closing(LazyBench(chosen[0].settings)) as bench:
-        return board(project_root(), run, chosen, bench, every_seed, lambda _text: None)
+        return list(board(project_root(), run, chosen, bench, every_seed, lambda _text: None).tables)
 
 
 def _task(workload: str | None, split: str, device: str | None, config: Path | None, topology: dict[str, int]) -> Task:

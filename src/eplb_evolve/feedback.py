@@ -2,6 +2,7 @@
 
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.settings import Objective
+from eplb_evolve.printable import printable
 from eplb_evolve.results.ledger import Entry
 from eplb_evolve.results.metrics import BY_NAME, METRICS
 
@@ -79,8 +80,12 @@ def _net(evaluation: Evaluation) -> str:
 
 def progress_line(number: int, entry: Entry, best: bool, objective: Objective = "time") -> str:
     """One line per evaluation, for the person who watches the search."""
+    return printable(_line(number, entry, best, objective))
+
+
+def _line(number: int, entry: Entry, best: bool, objective: Objective) -> str:
     evaluation = entry.evaluation
-    how = f"{entry.tier} {'+'.join(entry.operators)}".strip()
+    how = " ".join(f"{entry.tier} {'+'.join(entry.operators)}".split())
     if evaluation.time_ms is None:
         reason = " ".join(evaluation.reason.split())
         return f"eplb {number:4d}  {'invalid' if not evaluation.valid else 'infeasible'}: {reason}"[:150]

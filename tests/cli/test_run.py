@@ -92,7 +92,7 @@ def test_what_the_search_prints_is_passed_on_without_control_characters_and_kept
     run = tmp_path / "run"
     _, _, err = eplb("run", "--config", configured(free_port()), "--output", run)
     assert "\neplb    1  feasible\n" in err
-    assert "\ninvalid: \N{REPLACEMENT CHARACTER}[2J gone\n" in err
+    assert "\ninvalid: \\x1b[2J gone\n" in err
     assert "\x1b" not in err
     assert (run / "search.log").read_text() == "eplb    1  feasible\ninvalid: \x1b[2J gone"
 

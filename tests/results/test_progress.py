@@ -71,8 +71,8 @@ def test_a_line_that_stays_torn_is_skipped(run):
 def test_only_new_lines_are_read(run, monkeypatch):
     append(run, *(entry(i, 5.0) for i in range(10_000)))
     parsed = []
-    parse = progress._parse
-    monkeypatch.setattr(progress, "_parse", lambda text: parsed.append(text) or parse(text))
+    parse = progress.parse
+    monkeypatch.setattr(progress, "parse", lambda text: parsed.append(text) or parse(text))
     follower = Follower(run)
     assert follower.look(START + 10_000).done == len(parsed) == 10_000
     file = run / FILE_NAME

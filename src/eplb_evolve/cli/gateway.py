@@ -16,7 +16,7 @@ def gateway(
     config: Annotated[Path, typer.Option("--config", help="Configuration with a section eplb.gateway.")],
     run: Annotated[Path | None, typer.Option("--run", help="Folder for the record and the totals.")] = None,
     port: Annotated[
-        int | None, typer.Option("--port", min=0, max=65535, help="On 127.0.0.1. [default: llm.api_base's]")
+        int | None, typer.Option("--port", min=0, max=65535, help="On 127.0.0.1. (default: llm.api_base's)")
     ] = None,
 ) -> None:
     """Serve the local models and forward the configured ones until Ctrl-C; at the cap, refuse what costs money."""

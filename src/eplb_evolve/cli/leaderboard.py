@@ -14,7 +14,7 @@ from eplb_evolve.evaluation.bench import LazyBench
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import project_root
-from eplb_evolve.results.board import Row, Table, tables
+from eplb_evolve.results.board import Row, tables
 from eplb_evolve.results.gather import board as gathered
 from eplb_evolve.results.gather import recorded_rows, standing_rows
 from eplb_evolve.results.ledger import FILE_NAME, Entry, Ledger, now
@@ -23,11 +23,12 @@ from eplb_evolve.results.records import read_records, versions
 from eplb_evolve.results.run_info import configuration_of
 from eplb_evolve.results.show import legend, to_terminal
 from eplb_evolve.results.standing import read_standing, write_standing
+from eplb_evolve.results.winner import winner
 
 
 def leaderboard(
     run: Annotated[
-        Path | None, typer.Option("--run", help="A run's folder. [default: the newest in results/runs]")
+        Path | None, typer.Option("--run", help="A run's folder. (default: the newest in results/runs)")
     ] = None,
     workload: options.WorkloadNames = None,
     split: options.SplitName = "holdout",
@@ -71,17 +72,17 @@ def leaderboard(
     tasks = options.tasks(config or configuration_of(ledger.run), workload, split)
     with closing(LazyBench(tasks[0].settings)) as bench:
         board = gathered(root, ledger.run, tasks, bench, seeds, options.say)
-    entries, objective = ledger.entries(), tasks[0].settings.objective
+    objective = tasks[0].settings.objective
     if as_json:
-        print(json.dumps([row.as_dict() for table in board for row in table.rows], indent=1))
+        print(json.dumps([row.as_dict() for table in board.tables for row in table.rows], indent=1))
         return
     console = options.stdout()
-    for table in board:
+    for table in board.tables:
         to_terminal(table, console, limit, wide, invalid)
         console.print()
     if not invalid:
         legend(console, objective, wide)
-    _sum_up(board, ledger.run, entries, objective)
+    _sum_up(ledger.run, board.entries, objective)
 
 
 def _newest(root: Path) -> Path:
@@ -99,7 +100,7 @@ def _measure_standing(root: Path, tasks: Sequence[Task]) -> None:
     write_standing(root / "results", rows, now(), versions())
 
 
-def _sum_up(board: list[Table], run: Path, entries: list[Entry], objective: Objective) -> None:
+def _sum_up(run: Path, entries: Sequence[Entry], objective: Objective) -> None:
     console = options.stdout()
     searched = [entry.evaluation for entry in entries if entry.evaluation.split == "search"]
     if not searched:
@@ -112,24 +113,6 @@ def _sum_up(board: list[Table], run: Path, entries: list[Entry], objective: Obje
         highlight=False,
         soft_wrap=True,
     )
-    best = _best(board, entries, objective)
+    best, _ = winner(entries, objective)
     if best is not None:
         console.print(f"Best program: {run / best.evaluation.program}", highlight=False, soft_wrap=True)
-
-
-def _best(board: list[Table], entries: list[Entry], objective: Objective) -> Row | None:
-    """The search's own best program, unless another is faster beyond the intervals of both.
-
-    For another objective than time, the first.
-    """
-    evolved = [row for table in board for row in table.rows if row.rank is not None and row.provenance == "evolved"]
-    found = [entry.evaluation for entry in entries if entry.evaluation.feasible and entry.evaluation.split == "search"]
-    if not evolved or not found:
-        return None
-    champion = max(found, key=lambda run: run.combined_score).sha256
-    if objective != "time":
-        return evolved[0]
-    fastest = evolved[0]
-    limit = fastest.evaluation.ratio_high or 0.0
-    tied = [row for row in evolved if (row.evaluation.ratio_low or 0.0) <= limit]
-    return next((row for row in tied if row.evaluation.sha256 == champion), fastest)

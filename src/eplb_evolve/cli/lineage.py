@@ -14,6 +14,7 @@ from rich.text import Text
 
 from eplb_evolve.cli import options
 from eplb_evolve.paths import project_root
+from eplb_evolve.printable import printable
 from eplb_evolve.results.find import find, steps_of
 from eplb_evolve.results.lineage import Step, summary
 from eplb_evolve.results.metrics import BY_NAME
@@ -24,7 +25,7 @@ FIGURES = ("time_ms", "ratio_to_reference", "speedup_over_seed")
 def lineage(
     program: Annotated[str, typer.Argument(help="A file, or the first digits of a sha256 as the leaderboard shows.")],
     run: Annotated[
-        Path | None, typer.Option("--run", help="A run's folder. [default: the newest that knows the program]")
+        Path | None, typer.Option("--run", help="A run's folder. (default: the newest that knows the program)")
     ] = None,
     diff: Annotated[bool, typer.Option("--diff", help="Show under each step what it changed in the text.")] = False,
     as_json: options.AsJson = False,
@@ -49,7 +50,7 @@ def lineage(
                 _print_diff(chain[number - 1], step, console)
     else:
         console.print(_table(chain, range(len(chain))))
-    console.print(Text(_printable(summary(chain))), soft_wrap=True)
+    console.print(Text(printable(summary(chain))), soft_wrap=True)
 
 
 def _table(chain: Sequence[Step], rows: Sequence[int]) -> Table:
@@ -65,7 +66,7 @@ def _table(chain: Sequence[Step], rows: Sequence[int]) -> Table:
         step = chain[number]
         figures = [BY_NAME[name].show(getattr(step, name)) for name in FIGURES]
         cells = (str(number), step.sha256[:12], step.tier, step.how.replace("+", " + "), *figures, step.verdict)
-        table.add_row(*(Text(_printable(cell)) for cell in cells))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     return table
 
 
@@ -73,18 +74,10 @@ def _print_diff(before: Step, after: Step, console: Console) -> None:
     if not before.source or not after.source:
         console.print("(the programs of this step are not known)")
         return
-    old, new = (_printable(step.source).split("\n") for step in (before, after))
+    old, new = (printable(step.source).split("\n") for step in (before, after))
     lines = difflib.unified_diff(old, new, before.sha256[:12], after.sha256[:12], lineterm="")
     text = "\n".join(lines)
     if console.is_terminal and not console.no_color:
         console.print(Syntax(text, "diff", word_wrap=True, background_color="default"))
     else:
         console.print(Text(text), soft_wrap=True)
-
-
-def _printable(text: str) -> str:
-    """Without what moves a terminal's cursor or changes its colours: a program's text is hostile."""
-    return "".join(
-        letter if letter.isprintable() or letter in "\n\t" else letter.encode("unicode_escape").decode("ascii")
-        for letter in text
-    )

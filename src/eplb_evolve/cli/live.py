@@ -10,6 +10,7 @@ from rich.text import Text
 
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.feedback import COUNTS, SHOWN, progress_line
+from eplb_evolve.printable import printable
 from eplb_evolve.results.metrics import BY_NAME
 from eplb_evolve.results.progress import Progress, Seen
 
@@ -34,14 +35,9 @@ def plain_console(stream: TextIO) -> Console:
     return Console(file=stream, force_terminal=False, color_system=None, legacy_windows=False)
 
 
-def printable(text: str) -> str:
-    """`text` without control characters: a reason may quote what a candidate wrote."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text.expandtabs())
-
-
 def evaluation_line(seen: Seen, progress: Progress) -> str:
     """One evaluation as the search itself prints it."""
-    return printable(progress_line(seen.number, seen.entry, seen.best, progress.objective))
+    return progress_line(seen.number, seen.entry, seen.best, progress.objective)
 
 
 def summary(progress: Progress) -> str:

@@ -14,13 +14,13 @@ __all__ = ["tasks"]
 
 WorkloadNames = Annotated[
     list[str] | None,
-    typer.Option("--workload", help="Workload to use; repeat for several. [default: the configuration's]"),
+    typer.Option("--workload", help="Workload to use; repeat for several. (default: the configuration's)"),
 ]
 SplitName = Annotated[str, typer.Option("--split", help="Windows to use: search, or holdout, which no search sees.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help=f"Configuration. [default: {CONFIG_NAME}]")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help=f"Configuration. (default: {CONFIG_NAME})")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout; everything else goes to stderr.")]
 DeviceName = Annotated[
-    str | None, typer.Option("--device", help="Where candidates run: cpu or cuda. [default: the configuration's]")
+    str | None, typer.Option("--device", help="Where candidates run: cpu or cuda. (default: the configuration's)")
 ]
 Replicas = Annotated[int | None, typer.Option("--replicas", help="Topology override: physical experts per layer.")]
 Gpus = Annotated[int | None, typer.Option("--gpus", help="Topology override: GPUs.")]

@@ -36,7 +36,7 @@ def record(
     name: Annotated[str, typer.Option("--name", help="Name of the record, a folder of results/records.")],
     provenance: Annotated[str, typer.Option("--from", help="seed, baseline, reference or evolved.")] = "evolved",
     search: Annotated[
-        str, typer.Option("--search", help="The command that found it. [default: that of the run that knows it]")
+        str, typer.Option("--search", help="The command that found it. (default: that of the run that knows it)")
     ] = "",
     workload: options.WorkloadNames = None,
     config: options.ConfigFile = None,

@@ -13,7 +13,6 @@ from eplb_evolve.paths import project_root
 from eplb_evolve.report.executed import Executed, execute
 from eplb_evolve.report.family import read_family
 from eplb_evolve.report.gather import Run, gather, known_rows
-from eplb_evolve.report.page import Material, render
 from eplb_evolve.report.text import said
 from eplb_evolve.results.ledger import FILE_NAME, now
 from eplb_evolve.results.run_info import configuration_of
@@ -21,12 +20,12 @@ from eplb_evolve.results.run_info import configuration_of
 
 def report(
     run: Annotated[
-        Path | None, typer.Option("--run", help="A run's folder. [default: the newest in results/runs]")
+        Path | None, typer.Option("--run", help="A run's folder. (default: the newest in results/runs)")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", help="File to write. [default: RUN/report.html]")] = None,
-    workload: Annotated[str | None, typer.Option("--workload", help="Workload to show. [default: the run's]")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="File to write. (default: RUN/report.html)")] = None,
+    workload: Annotated[str | None, typer.Option("--workload", help="Workload to show. (default: the run's)")] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="Configuration. [default: the run's own, else evolve_config.yaml]")
+        Path | None, typer.Option("--config", help="Configuration. (default: the run's own, else evolve_config.yaml)")
     ] = None,
     no_run: Annotated[
         bool, typer.Option("--no-run", help="Run no program: without GPU load and net throughput.")
@@ -36,6 +35,8 @@ def report(
 
     The best program is run once in the sandbox, for its placement and for what it is worth to a server.
     """
+    from eplb_evolve.report.page import Material, render  # here: no other command needs its libraries
+
     root = project_root()
     found = gather(run or _newest(root), workload)
     task, executed, why_not = None, None, "Nothing was run for this page (--no-run)."

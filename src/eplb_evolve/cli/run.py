@@ -20,6 +20,7 @@ from eplb_evolve.cli import check, leaderboard, live, options
 from eplb_evolve.cli.supervisor import Supervised
 from eplb_evolve.errors import EnvironmentProblem, UsageError
 from eplb_evolve.paths import CONFIG_NAME, project_root
+from eplb_evolve.printable import printable
 from eplb_evolve.results.ledger import FILE_NAME as LEDGER_NAME
 from eplb_evolve.results.ledger import PROGRAMS
 from eplb_evolve.results.progress import Follower, Progress
@@ -174,7 +175,7 @@ class _Log:
             new = file.read()
         complete = new if ended else new[: new.rfind(b"\n") + 1]
         self._read_until += len(complete)
-        return [live.printable(line) for line in complete.decode("utf-8", "replace").split("\n") if line.strip()]
+        return [printable(line) for line in complete.decode("utf-8", "replace").split("\n") if line.strip()]
 
 
 def _watched(search: Supervised, run: Path, log: Path) -> Progress:

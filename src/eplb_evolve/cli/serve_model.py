@@ -36,7 +36,7 @@ LEGEND = (
 
 
 def serve_model(
-    programs: Annotated[list[Path] | None, typer.Argument(help="Programs. [default: some of seeds/]")] = None,
+    programs: Annotated[list[Path] | None, typer.Argument(help="Programs. (default: some of seeds/)")] = None,
     preset: Annotated[str, typer.Option("--preset", help=f"{', '.join(DEPLOYMENTS)}.")] = "deepseek-v3-decode",
     interval: Annotated[int, typer.Option("--interval", help="Steps between two rebalances.")] = VLLM_STEPS,
     workload: options.WorkloadNames = None,

@@ -1,5 +1,6 @@
 """What one evaluation found, on one workload."""
 
+import functools
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -108,5 +109,10 @@ class Evaluation:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Evaluation":
         """From a ledger line or record; keys that this version does not know are left out."""
-        known = {field.name for field in fields(cls)}
+        known = _field_names()
         return cls(**{key: value for key, value in data.items() if key in known})
+
+
+@functools.cache
+def _field_names() -> frozenset[str]:
+    return frozenset(field.name for field in fields(Evaluation))

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.printable import printable
 from eplb_evolve.report.figures_measured import INTERVALS
 from eplb_evolve.report.gather import Run
-from eplb_evolve.report.text import clip, printable, said
+from eplb_evolve.report.text import clip, said
 from eplb_evolve.results.board import Row, Table
 from eplb_evolve.results.metrics import BY_NAME, Metric
 

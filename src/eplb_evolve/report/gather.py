@@ -18,6 +18,7 @@ from eplb_evolve.results.ledger import Entry, Ledger
 from eplb_evolve.results.records import read_records
 from eplb_evolve.results.run_info import RunInfo, read_starts
 from eplb_evolve.results.standing import read_standing
+from eplb_evolve.results.winner import winner as winner_of
 
 FITTING = {"time": "ratio_to_reference", "balance": "balancedness", "net_throughput": "net_throughput"}
 """Name of the metric that shows what a search of that objective is after."""
@@ -95,7 +96,7 @@ def gather(folder: Path, workload: str | None = None) -> Run:
     objective = _objective(entries, starts)
     if objective is not None:  # older ledgers do not say it, and scores of two objectives do not compare
         entries = [entry if entry.evaluation.objective == objective else _under(objective, entry) for entry in entries]
-    winner, confirmed = _winner(entries, objective)
+    winner, confirmed = winner_of(entries, objective)
     first = next((entry.evaluation.sha256 for entry in entries if not entry.operators), "")
     started_from = (starts[0].seed_sha256 if starts else "") or first
     name = folder.resolve().name
@@ -171,30 +172,3 @@ def _objective(entries: Sequence[Entry], starts: Sequence[RunInfo]) -> Objective
 
 def _under(objective: Objective, entry: Entry) -> Entry:
     return dataclasses.replace(entry, evaluation=dataclasses.replace(entry.evaluation, objective=objective))
-
-
-def _winner(entries: Sequence[Entry], objective: Objective | None) -> tuple[Entry | None, Evaluation | None]:
-    """The search's own best, unless on holdout windows another is better, for time beyond the intervals of both."""
-    feasible = [entry for entry in entries if entry.evaluation.feasible]
-    searched = {
-        entry.evaluation.sha256: entry
-        for entry in sorted(feasible, key=lambda entry: entry.evaluation.combined_score)
-        if entry.evaluation.split == "search"
-    }
-    holdout = {entry.evaluation.sha256: entry for entry in feasible if entry.evaluation.split == "holdout"}
-    if not searched:
-        best = max(holdout.values(), key=lambda entry: entry.evaluation.combined_score, default=None)
-        return best, best.evaluation if best is not None else None
-    champion = max(searched.values(), key=lambda entry: entry.evaluation.combined_score)
-    confirmed = [entry for sha, entry in holdout.items() if sha in searched]
-    if not confirmed:
-        return champion, None
-    best = max(confirmed, key=lambda entry: entry.evaluation.combined_score)
-    own = holdout.get(champion.evaluation.sha256)
-    if own is not None and objective in ("time", None) and _overlap(own.evaluation, best.evaluation):
-        best = own
-    return searched[best.evaluation.sha256], best.evaluation
-
-
-def _overlap(one: Evaluation, other: Evaluation) -> bool:
-    return (one.ratio_low or 0.0) <= (other.ratio_high or math.inf)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eplb_evolve.printable import printable
 from eplb_evolve.report.gather import Run
-from eplb_evolve.report.text import printable, said, without_folders, without_keys
+from eplb_evolve.report.text import said, without_folders, without_keys
 from eplb_evolve.results.run_info import RunInfo
 
 

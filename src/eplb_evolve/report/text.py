@@ -6,17 +6,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from eplb_evolve.printable import printable
+
 _PATH = re.compile(r"(?<![\w.:/<-])/(?:[\w.+@~-]+/)+")
 _API_KEY = re.compile(r"^(\s*(?:- )?[\"']?api_key[\"']?\s*:\s*)(?!\$\{\w+\}\s*$|none\b|null\b|~)(\S.*)$", re.MULTILINE)
 _FOR_SCRIPT = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
-
-
-def printable(text: str) -> str:
-    """Without control characters and those that turn the direction of writing: they are spelled out."""
-    return "".join(
-        letter if letter.isprintable() or letter in "\n\t" else letter.encode("unicode_escape").decode("ascii")
-        for letter in text
-    )
 
 
 def clip(text: str, most: int) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from eplb_evolve import machine, reference
@@ -31,18 +32,31 @@ Say = Callable[[str], None]
 """Takes what a person who waits should know."""
 
 
-def board(
-    root: Path, run: Path | None, tasks: Sequence[Task], bench: LazyBench, every_seed: bool, say: Say
-) -> list[Table]:
+@dataclass(frozen=True)
+class Board:
+    """What `board` gathers: the tables, and every entry of the run's ledger."""
+
+    tables: Sequence[Table]
+    entries: Sequence[Entry]
+
+
+def board(root: Path, run: Path | None, tasks: Sequence[Task], bench: LazyBench, every_seed: bool, say: Say) -> Board:
     """The tables of these tasks: seeds, reference, and the programs of a run, its best measured on holdout windows."""
+    ledger = Ledger(run) if run is not None else None
+    entries = ledger.entries() if ledger is not None else []
     rows: list[Row] = []
     for task in tasks:
         rows += standing_rows(root, task, bench, every_seed, say)
-        if run is not None and task.split == "holdout":
-            confirm(root, Ledger(run), task, bench, say)
-    rows += evolved_rows(Ledger(run).entries()) if run is not None else []
+        if ledger is not None and task.split == "holdout":
+            entries += confirm(root, ledger, entries, task, bench, say)
+    rows += evolved_rows(entries)
     wanted = {(task.workload.name, task.split, task.settings.objective) for task in tasks}
-    return [table for table in tables(rows) if (table.workload, table.split, table.objective) in wanted]
+    comparable = [row for row in rows if _place(row.evaluation) in wanted]
+    return Board(tables(comparable), entries)
+
+
+def _place(run: Evaluation) -> tuple[str, str, str]:
+    return run.workload, run.split, run.objective
 
 
 def standing_rows(root: Path, task: Task, bench: LazyBench, every_seed: bool, say: Say) -> list[Row]:
@@ -110,19 +124,24 @@ def evolved_records(root: Path) -> Sequence[Record]:
     return [record for record in read_records(root / "results" / "records") if record.provenance == "evolved"]
 
 
-def confirm(root: Path, ledger: Ledger, task: Task, bench: LazyBench, say: Say) -> None:
-    """Measure the run's best programs of the search windows on the holdout windows, into the same ledger."""
-    entries = [entry for entry in ledger.entries() if entry.evaluation.workload == task.workload.name]
-    done = {entry.evaluation.sha256 for entry in entries if entry.evaluation.split == "holdout"}
-    found = [entry for entry in entries if entry.evaluation.split == "search" and entry.evaluation.feasible]
+def confirm(
+    root: Path, ledger: Ledger, entries: Sequence[Entry], task: Task, bench: LazyBench, say: Say
+) -> list[Entry]:
+    """Measure the run's best programs of the search windows on the holdout windows; the new lines of its ledger."""
+    here = [entry for entry in entries if entry.evaluation.workload == task.workload.name]
+    done = {entry.evaluation.sha256 for entry in here if entry.evaluation.split == "holdout"}
+    found = [entry for entry in here if entry.evaluation.split == "search" and entry.evaluation.feasible]
     found.sort(key=lambda entry: -entry.evaluation.combined_score)
     best: dict[str, Entry] = {}
     for entry in found:
         best.setdefault(entry.evaluation.sha256, entry)
+    added = []
     for entry in list(best.values())[:CONFIRMED]:
         if entry.evaluation.sha256 not in done:
             say(f"measuring {entry.evaluation.sha256[:10]} on the holdout windows ...")
             program = ledger.run / entry.evaluation.program
             form = root / "seeds" / f"{PUBLISHED}.py"
             evaluation = evaluate_with_speedup(program, task, bench(), form, cache_dir())
-            ledger.append(Entry(evaluation.at(entry.evaluation.program), now(), entry.tier, entry.operators))
+            added.append(Entry(evaluation.at(entry.evaluation.program), now(), entry.tier, entry.operators))
+            ledger.append(added[-1])
+    return added

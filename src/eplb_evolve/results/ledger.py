@@ -66,7 +66,7 @@ class Ledger:
             lines = self.file.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return []
-        parsed = (_parse(line) for line in lines)
+        parsed = (parse(line) for line in lines)
         return [entry for entry in parsed if entry is not None]
 
     def best(self, split: str) -> Entry | None:
@@ -80,7 +80,8 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def _parse(line: str) -> Entry | None:
+def parse(line: str) -> Entry | None:
+    """The entry of a line, None for a torn one."""
     try:
         data: dict[str, Any] = json.loads(line)
         return Entry(Evaluation.from_dict(data), data["when"], data["tier"], tuple(data["operators"]))

@@ -13,7 +13,7 @@ from typing import Literal, cast
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.gateway.usage import FILE_NAME as USAGE_NAME
 from eplb_evolve.results.ledger import FILE_NAME as LEDGER_NAME
-from eplb_evolve.results.ledger import Entry, _parse
+from eplb_evolve.results.ledger import Entry, parse
 from eplb_evolve.results.run_info import FILE_NAME as RUN_INFO_NAME
 from eplb_evolve.results.run_info import RunInfo, read_starts
 
@@ -170,7 +170,7 @@ class Follower:
         complete = new[: new.rfind(b"\n") + 1]
         self._read_until += len(complete)
         for line in complete.splitlines():
-            entry = _parse(line.decode("utf-8", "replace"))
+            entry = parse(line.decode("utf-8", "replace"))
             if entry is not None and entry.evaluation.split == "search":
                 self._take_in(entry)
 
