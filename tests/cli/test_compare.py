@@ -56,8 +56,8 @@ def test_programs_of_one_name_are_told_apart_by_their_folders():
 
 def test_a_pause_is_found(eplb, project, program):
     config = project / "evolve_config.yaml"
-    config.write_text(config.read_text().replace("max_seconds: 8.0", "max_seconds: 1.0"))
-    assert "max_seconds: 1.0" in config.read_text()
+    config.write_text(config.read_text().replace("max_seconds: 8", "max_seconds: 1"))
+    assert "max_seconds: 1\n" in config.read_text()
     slow = program(wrapping=f"import time\ntime.sleep(0.2)\nreturn {CALL}").rename(project / "slow.py")
     code, out, err = eplb("compare", slow, SEED)
     assert code == 0, err

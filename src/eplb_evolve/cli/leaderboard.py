@@ -1,6 +1,7 @@
 """`eplb leaderboard`: what was found, beside the seeds and the reference, on windows that the search never saw."""
 
 import json
+import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -91,12 +92,12 @@ def _newest(root: Path) -> Path:
 
 
 def _measure_standing(root: Path, tasks: Sequence[Task]) -> None:
-    """results/standing.json: every seed, the reference, and every evolved program that was recorded."""
+    """results/standing.json: every seed, the reference and every recorded evolved program, all measured now."""
     rows: list[Row] = []
-    with closing(LazyBench(tasks[0].settings)) as bench:
+    with tempfile.TemporaryDirectory(prefix="eplb-standing-") as cache, closing(LazyBench(tasks[0].settings)) as bench:
         for task in tasks:
-            rows += standing_rows(root, task, bench, True, options.say)
-            rows += recorded_rows(root, task, bench, options.say)
+            rows += standing_rows(root, task, bench, True, options.say, Path(cache))
+            rows += recorded_rows(root, task, bench, options.say, Path(cache))
     write_standing(root / "results", rows, now(), versions())
 
 

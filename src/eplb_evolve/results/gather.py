@@ -59,11 +59,15 @@ def _place(run: Evaluation) -> tuple[str, str, str]:
     return run.workload, run.split, run.objective
 
 
-def standing_rows(root: Path, task: Task, bench: LazyBench, every_seed: bool, say: Say) -> list[Row]:
+def standing_rows(
+    root: Path, task: Task, bench: LazyBench, every_seed: bool, say: Say, cache: Path | None = None
+) -> list[Row]:
     """The seeds and the reference, from the cache where this machine has measured them before.
 
-    The published form and the reference are measured if they were not yet; with `every_seed` all others too.
+    The published form and the reference are measured if they were not yet; with `every_seed` all others too. cache:
+    the user's by default.
     """
+    cache = cache or cache_dir()
     files = {file.stem: file for file in sorted((root / "seeds").glob("*.py"))} | {
         reference.NAME: Path(reference.__file__)
     }
@@ -73,40 +77,42 @@ def standing_rows(root: Path, task: Task, bench: LazyBench, every_seed: bool, sa
         wanted = always or (every_seed and declared_device(file) in ("cpu", task.settings.device))
         inside = f"../seeds/{file.name}" if name != reference.NAME else "../src/eplb_evolve/reference.py"
         provenance = declared_provenance(file) if name != reference.NAME else "reference"
-        for evaluation in _evaluations(name, file, task, bench, wanted, say):
+        for evaluation in _evaluations(name, file, task, bench, wanted, say, cache):
             rows.append(Row(name, provenance, evaluation, link=inside))
-    ratios = _seed_ratios(root / "seeds" / f"{PUBLISHED}.py", task, bench)
+    ratios = _seed_ratios(root / "seeds" / f"{PUBLISHED}.py", task, bench, cache)
     return [
         dataclasses.replace(row, evaluation=with_speedup(row.evaluation, ratios.get(row.evaluation.sandbox_level)))
         for row in rows
     ]
 
 
-def _evaluations(name: str, file: Path, task: Task, bench: LazyBench, wanted: bool, say: Say) -> list[Evaluation]:
-    found = recalled(file, task, machine.describe(task.settings.device), cache_dir())
+def _evaluations(
+    name: str, file: Path, task: Task, bench: LazyBench, wanted: bool, say: Say, cache: Path
+) -> list[Evaluation]:
+    found = recalled(file, task, machine.describe(task.settings.device), cache)
     if found or not wanted:
         return found
     say(f"measuring {name} ...")
-    return [measured(file, task, bench(), cache_dir())]
+    return [measured(file, task, bench(), cache)]
 
 
-def _seed_ratios(deepseek_form: Path, task: Task, bench: LazyBench) -> dict[str, float]:
+def _seed_ratios(deepseek_form: Path, task: Task, bench: LazyBench, cache: Path) -> dict[str, float]:
     """The DeepSeek form's ratio_to_reference on the search windows, by sandbox level; empty if its file was edited."""
     if not deepseek_form.exists() or not is_deepseek_form(deepseek_form):
         return {}
     searched = dataclasses.replace(task, split="search")
-    found = recalled(deepseek_form, searched, machine.describe(task.settings.device), cache_dir())
-    found = found or [measured(deepseek_form, searched, bench(), cache_dir())]
+    found = recalled(deepseek_form, searched, machine.describe(task.settings.device), cache)
+    found = found or [measured(deepseek_form, searched, bench(), cache)]
     return {each.sandbox_level: each.ratio_to_reference for each in found if each.ratio_to_reference is not None}
 
 
-def recorded_rows(root: Path, task: Task, bench: LazyBench, say: Say) -> list[Row]:
-    """Every evolved program that was recorded, measured now if it was not yet on this machine."""
+def recorded_rows(root: Path, task: Task, bench: LazyBench, say: Say, cache: Path) -> list[Row]:
+    """Every evolved program that was recorded, measured now unless the cache has it."""
     rows = []
     for record in evolved_records(root):
         program = root / "results" / "records" / record.name / "program.py"
-        ratio = seed_ratio(root / "seeds" / f"{PUBLISHED}.py", task, bench(), cache_dir())
-        for evaluation in _evaluations(record.name, program, task, bench, True, say):
+        ratio = seed_ratio(root / "seeds" / f"{PUBLISHED}.py", task, bench(), cache)
+        for evaluation in _evaluations(record.name, program, task, bench, True, say, cache):
             rows.append(
                 Row(
                     record.name,
