@@ -157,5 +157,6 @@ DEPLOYMENTS = {
 def deployment(name: str) -> Deployment:
     """The preset of that name; raises UsageError with the nearest one."""
     if name not in DEPLOYMENTS:
-        raise UsageError(f"there is no deployment '{name}'{suggestion(name, list(DEPLOYMENTS))}")
+        hint = suggestion(name, list(DEPLOYMENTS))
+        raise UsageError(f"there is no deployment '{name}'{hint}; there are {', '.join(DEPLOYMENTS)}")
     return DEPLOYMENTS[name]
