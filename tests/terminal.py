@@ -5,12 +5,19 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
 import time
 
 _TOKEN = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
+
+
+def _listen_to_ctrl_c():
+    """Even where the tests run in the background of a shell, which has it ignored."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Terminal:
@@ -30,7 +37,7 @@ class Terminal:
             cwd=folder,
             env=environment,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  so that a Ctrl-C becomes a signal
+            preexec_fn=_listen_to_ctrl_c,  # noqa: PLW1509
         )
         os.close(theirs)
         self.raw = ""
@@ -56,7 +63,7 @@ class Terminal:
         """The exit code once it has ended."""
         self.read_until(lambda _: False, timeout_s)
         os.close(self._ours)
-        return self.process.wait(timeout=1)
+        return self.process.wait(timeout=10)
 
     def screen(self):
         return render(self.raw)

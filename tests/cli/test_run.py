@@ -314,5 +314,7 @@ def test_kill_9_of_the_supervisor_leaves_no_process(configured, tmp_path, no_orp
 
 def test_make_evolve_is_eplb_run():
     given = ["ITERATIONS=3", "CONFIG=c.yaml", "SEED=s.py", "OUT=o"]
-    said = subprocess.run(["make", "-n", "evolve", *given], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["make", "--no-print-directory", "-n", "evolve", *given], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert said.endswith("bin/eplb run s.py --config c.yaml --output o --iterations 3\n")
