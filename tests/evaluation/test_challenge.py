@@ -104,6 +104,8 @@ def test_an_equal_program_gets_no_better_score_than_the_incumbent(two_programs, 
     stored = evaluate(fast, task, bench).combined_score - 0.5
     result = evaluate(fast, task, bench, Incumbent(fast, 1.0, stored))
     assert result.feasible
+    if objective == "balance":  # by time equals may differ; placements of the same inputs do not
+        assert not result.replayed
     assert result.combined_score <= stored or result.replayed
 
 

@@ -27,7 +27,7 @@ def executed():
     layers = task.workload.windows.shape[1]
     uneven = np.random.default_rng(0).random((layers, topology.gpus)) * 2
     heat = Heat((3, 4), uneven, np.ones_like(uneven), 0.5, 1.0)
-    return Executed("some CPU", heat, course, policies(task.workload), ()), task
+    return Executed("some CPU", heat, course, policies(task.workload)), task
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ import json
 
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.score import combined_score
-from eplb_evolve.report.family import read_family
 from eplb_evolve.report.gather import gather
 from eplb_evolve.report.page import Material
+from eplb_evolve.results.family import read_family
 from eplb_evolve.results.ledger import FILE_NAME, Entry, Ledger
 from eplb_evolve.results.run_info import RunInfo, add_start
 from eplb_evolve.results.trace import FILE_NAME as TRACE

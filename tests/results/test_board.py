@@ -79,9 +79,9 @@ def test_the_terminal_table_fits_80_columns_and_gives_reasons():
 
 def test_invalid_programs_are_shown_with_their_reasons_when_asked_for():
     out = io.StringIO()
-    (table,) = tables([row("fine", 1.0), row("bad", reason="layer 3: expert 7\nhas no replica <b>")])
+    (table,) = tables([row("fine", 1.0), row("bad", reason="layer 3: expert 7\nhas no \x1b[2Jreplica [b]")])
     show.to_terminal(table, Console(file=out, width=80), 2, invalid=True)
-    assert "layer 3: expert 7 has no replica <b>" in out.getvalue()
+    assert "layer 3: expert 7 has no \\x1b[2Jreplica [b]" in out.getvalue()
     assert "fine" not in out.getvalue()
 
 

@@ -14,6 +14,7 @@ from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.comparison import Comparison, Gap, Side, compare
 from eplb_evolve.evaluation.pipeline import read_program
+from eplb_evolve.printable import printable
 
 
 def compare_programs(
@@ -121,7 +122,7 @@ def _show(found: Comparison, console: Console) -> None:
     console.print(grid)
     for side in (found.first, found.second):
         if side.reason:
-            console.print(f"{side.program}: {side.reason}", markup=False, highlight=False)
+            console.print(printable(f"{side.program}: {side.reason}"), markup=False, highlight=False)
     console.print("\n" + in_words(found), markup=False, highlight=False)
 
 

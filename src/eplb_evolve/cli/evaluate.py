@@ -15,6 +15,7 @@ from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import cache_dir, project_root
+from eplb_evolve.printable import printable
 from eplb_evolve.results.metrics import BY_NAME
 
 DETAILS = (
@@ -80,7 +81,7 @@ def show(result: Evaluation, console: Console) -> None:
         highlight=False,
     )
     if result.reason:
-        console.print(f"  {result.reason}", markup=False, highlight=False)
+        console.print(printable(f"  {result.reason}"), markup=False, highlight=False)
     if result.time_ms is not None:
         console.print(
             f"  {result.time_ms:.3g} ms per call (95 % interval {result.time_ms_low:.3g} to "
@@ -94,4 +95,5 @@ def show(result: Evaluation, console: Console) -> None:
             console.print(f"  {name:25s}{value:>9s}{unit}", highlight=False)
     if not result.valid and result.log.strip():
         console.print("  It printed, at the end:", highlight=False)
-        console.print("    " + "\n    ".join(result.log.strip().splitlines()[-8:]), markup=False, highlight=False)
+        last = printable(result.log).strip().splitlines()[-8:]
+        console.print("    " + "\n    ".join(last), markup=False, highlight=False)

@@ -16,6 +16,7 @@ from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import project_root
 from eplb_evolve.results.board import Row, tables
+from eplb_evolve.results.find import newest_run
 from eplb_evolve.results.gather import board as gathered
 from eplb_evolve.results.gather import recorded_rows, standing_rows
 from eplb_evolve.results.ledger import FILE_NAME, Entry, Ledger, now
@@ -67,7 +68,7 @@ def leaderboard(
             f"wrote {file.relative_to(root)} from {len(records)} recorded and {len(standing)} standing measurements"
         )
         return
-    ledger = Ledger(run or _newest(root))
+    ledger = Ledger(run or newest_run(root / "results") or root / "results" / "runs" / "none")
     if run is not None and not ledger.file.exists():
         raise UsageError(f"{run} holds no {FILE_NAME}; give a run's folder, such as results/runs/STAMP")
     tasks = options.tasks(config or configuration_of(ledger.run), workload, split)
@@ -84,11 +85,6 @@ def leaderboard(
     if not invalid:
         legend(console, objective, wide)
     _sum_up(ledger.run, board.entries, objective)
-
-
-def _newest(root: Path) -> Path:
-    runs = sorted(file.parent for file in (root / "results" / "runs").glob(f"*/{FILE_NAME}"))
-    return runs[-1] if runs else root / "results" / "runs" / "none"
 
 
 def _measure_standing(root: Path, tasks: Sequence[Task]) -> None:

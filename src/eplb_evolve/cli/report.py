@@ -11,10 +11,13 @@ from eplb_evolve.errors import EplbError, UsageError
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import project_root
 from eplb_evolve.report.executed import Executed, execute
-from eplb_evolve.report.family import read_family
 from eplb_evolve.report.gather import Run, gather, known_rows
 from eplb_evolve.report.text import said
-from eplb_evolve.results.ledger import FILE_NAME, now
+from eplb_evolve.results.board import Row
+from eplb_evolve.results.family import read_family
+from eplb_evolve.results.find import newest_run
+from eplb_evolve.results.gather import standing_rows
+from eplb_evolve.results.ledger import now
 from eplb_evolve.results.run_info import configuration_of
 
 
@@ -43,8 +46,8 @@ def report(
     with ThreadPoolExecutor(1) as pool:
         family = pool.submit(read_family, found.folder)  # may be gigabytes; meanwhile the program's compiler runs
         if not no_run:
-            task, executed, why_not = _execute(found, config, root)
-    known = [*known_rows(root / "results"), *(executed.rows if executed is not None else ())]
+            task, executed, why_not = _execute(found, config)
+    known = [*known_rows(root / "results"), *_kept(found, config, root)]
     page = render(Material(found, known, family.result(), executed, why_not, task, now()))
     file = output or found.folder / "report.html"
     try:
@@ -56,13 +59,13 @@ def report(
 
 
 def _newest(root: Path) -> Path:
-    runs = sorted(file.parent for file in (root / "results" / "runs").glob(f"*/{FILE_NAME}"))
-    if not runs:
+    run = newest_run(root / "results")
+    if run is None:
         raise UsageError(f"no run in {root / 'results' / 'runs'}; make one with make evolve, or give --run")
-    return runs[-1]
+    return run
 
 
-def _execute(run: Run, config: Path | None, root: Path) -> tuple[Task | None, Executed | None, str]:
+def _execute(run: Run, config: Path | None) -> tuple[Task | None, Executed | None, str]:
     """Run the best program; when that is not possible the report is written all the same, and says why."""
     if run.winner is None:
         return None, None, "There is no feasible program yet to run."
@@ -72,6 +75,19 @@ def _execute(run: Run, config: Path | None, root: Path) -> tuple[Task | None, Ex
     try:
         task = options.tasks(config or configuration_of(run.folder), [run.workload], "holdout")[0]
         options.say(f"running {best.sha256[:10]} over {task.workload.name} ...")
-        return task, execute(run.folder / best.program, best.sha256[:10], task, root / "seeds"), ""
+        return task, execute(run.folder / best.program, best.sha256[:10], task), ""
     except EplbError as problem:
         return None, None, said(f"The best program was not run: {problem}")
+
+
+def _kept(run: Run, config: Path | None, root: Path) -> list[Row]:
+    """What this machine has measured of seeds/ and the reference, on the run's windows; nothing is measured."""
+    chosen = config or configuration_of(run.folder)
+    rows = []
+    for split in ("holdout", "search"):
+        try:
+            (task,) = options.tasks(chosen, [run.workload], split)
+        except EplbError:  # a workload or setting of another time: such rows would not compare
+            continue
+        rows += standing_rows(root, task, None, False, options.say)
+    return rows

@@ -18,6 +18,7 @@ from eplb_evolve.evaluation.calls import warm
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import project_root
+from eplb_evolve.printable import printable
 from eplb_evolve.serving.cost import MODES
 from eplb_evolve.serving.curve import Curve, curves
 from eplb_evolve.serving.presets import DEPLOYMENTS, Deployment, deployment
@@ -102,7 +103,7 @@ def _show(
     )
     for course in courses:
         if course.reason:
-            console.print(f"{course.name}: {course.reason}", markup=False, highlight=False)
+            console.print(printable(f"{course.name}: {course.reason}"), markup=False, highlight=False)
     best = max((curve for curve in drawn if curve.course in courses[: -len(POLICIES)]), key=_blocking, default=None)
     if best is not None:
         console.print("\n" + _sentence(served, task, interval, best), highlight=False, markup=False)

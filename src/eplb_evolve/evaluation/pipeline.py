@@ -16,12 +16,12 @@ from eplb_evolve.evaluation.calls import Caller
 from eplb_evolve.evaluation.challenge import Incumbent, challenge, seems_better
 from eplb_evolve.evaluation.checks import MORE_CALLS, check_other_shapes
 from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, Infeasible
-from eplb_evolve.evaluation.objective import score, sums
+from eplb_evolve.evaluation.objective import score
 from eplb_evolve.evaluation.replay import repeat_here, repeat_in_twin
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.sampling import enough, estimate_block
 from eplb_evolve.evaluation.score import infeasible_score
-from eplb_evolve.evaluation.served import ratio_of_sums, served_figures
+from eplb_evolve.evaluation.served import served_figures
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.evaluation.timing import Estimate, pessimistic_ratio
 from eplb_evolve.sandbox import Worker
@@ -176,10 +176,11 @@ def _conclude(
     verdict = block.judge(task)
     reached = float(np.mean([row.next_window for row in block.balance]))
     reference = float(np.mean([call.balance.next_window for call in block.reference]))
-    rewarded = float(ratio_of_sums(*sums(block, task)))
+    served = served_figures(block, task)
+    rewarded = served.net_throughput if task.settings.objective == "net_throughput" else reached / reference
     return dataclasses.replace(
         result,
-        **served_figures(block, task).as_dict(),
+        **served.as_dict(),
         valid=True,
         feasible=verdict.feasible,
         reason=verdict.reason,

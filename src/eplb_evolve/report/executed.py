@@ -11,9 +11,7 @@ from eplb_evolve import reference
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.calls import warm
-from eplb_evolve.evaluation.measured import DEEPSEEK_FORM_SHA256, known, with_speedup
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.paths import cache_dir
 from eplb_evolve.placement import (
     Floats,
     Ints,
@@ -23,7 +21,6 @@ from eplb_evolve.placement import (
     gpu_loads,
     initial_phy2log,
 )
-from eplb_evolve.results.board import Row, declared_provenance
 from eplb_evolve.sandbox import Worker
 from eplb_evolve.serving.simulation import Course, planner, policies, simulate
 
@@ -52,17 +49,15 @@ class Executed:
     heat: None when the best program gave no placement
     best: the best program's course; its `reason` says why it is not whole
     others: courses of what it is compared with
-    rows: measurements of seeds and the reference on the holdout windows that this machine has kept
     """
 
     machine: str
     heat: Heat | None
     best: Course
     others: Sequence[Course]
-    rows: Sequence[Row]
 
 
-def execute(program: Path, name: str, task: Task, seeds: Path) -> Executed:
+def execute(program: Path, name: str, task: Task) -> Executed:
     """Run `program` in the sandbox once over the trace. EnvironmentProblem when the machine does not allow it."""
     workload = task.workload
     with closing(open_bench(task.settings)) as bench:
@@ -75,7 +70,7 @@ def execute(program: Path, name: str, task: Task, seeds: Path) -> Executed:
         except CandidateFailure as failure:
             best = Course(name, (), 0.0, str(failure))
         others = [_reference(task, bench), *policies(workload)]
-        return Executed(bench.machine, heat, best, others, _kept(seeds, task, bench))
+        return Executed(bench.machine, heat, best, others)
 
 
 def _heat(worker: Worker, task: Task) -> Heat | None:
@@ -107,14 +102,3 @@ def _reference(task: Task, bench: Bench) -> Course:
             return simulate("reference", workload, planner(worker, workload.topology))
     except CandidateFailure as failure:
         return Course("reference", (), 0.0, str(failure))
-
-
-def _kept(seeds: Path, task: Task, bench: Bench) -> list[Row]:
-    """Rows of seeds and the reference that this machine has measured on this task; nothing is measured."""
-    cache = cache_dir()
-    files = [(file.stem, declared_provenance(file), file) for file in sorted(seeds.glob("*.py"))]
-    files.append((reference.NAME, "reference", Path(reference.__file__)))
-    rows = [Row(name, where, found) for name, where, file in files if (found := known(file, task, bench, cache))]
-    published = next((row.evaluation for row in rows if row.evaluation.sha256 == DEEPSEEK_FORM_SHA256), None)
-    ratio = published.ratio_to_reference if published is not None else None
-    return [Row(row.name, row.provenance, with_speedup(row.evaluation, ratio)) for row in rows]

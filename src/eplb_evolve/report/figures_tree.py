@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.report.family import Family, Node
 from eplb_evolve.report.figure import BAD, BEST, GRID, INK, OTHER, SOFT, Figure, axis
 from eplb_evolve.report.gather import Run
 from eplb_evolve.report.text import for_plot
+from eplb_evolve.results.family import Family, Node
 from eplb_evolve.results.metrics import BY_NAME
 
 MOST_NODES = 400

@@ -9,11 +9,10 @@ from pathlib import Path
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.results.family import read_family, steps_to
 from eplb_evolve.results.ledger import FILE_NAME, Ledger
-from eplb_evolve.results.lineage import Step, from_header, from_trace
+from eplb_evolve.results.lineage import Step, from_header
 from eplb_evolve.results.records import read_records
-from eplb_evolve.results.trace import FILE_NAME as TRACE_NAME
-from eplb_evolve.results.trace import read_trace
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,16 @@ def find(program: str, run: Path | None, results: Path) -> Found:
 
 def steps_of(found: Found) -> tuple[tuple[Step, ...], str]:
     """The steps from the seed to the program, and where they come from: `trace` or `header`."""
-    entries = Ledger(found.run).entries() if found.run is not None else []
-    if found.run is not None and (found.run / TRACE_NAME).exists():
-        chain = from_trace(found.sha256, read_trace(found.run).mutations, entries)
-        if chain:
-            return chain, "trace"
-    measured = [entry.evaluation for entry in entries if entry.evaluation.sha256 == found.sha256]
-    return from_header(found.source, measured[0] if measured else found.recorded), "header"
+    if found.run is None:
+        return from_header(found.source, found.recorded), "header"
+    steps, traced = steps_to(found.sha256, found.source, read_family(found.run), Ledger(found.run).entries())
+    return steps, "trace" if traced else "header"
+
+
+def newest_run(results: Path) -> Path | None:
+    """The run in results/runs that began last, by its folder's name; None when there is none."""
+    runs = sorted(file.parent for file in (results / "runs").glob(f"*/{FILE_NAME}"))
+    return runs[-1] if runs else None
 
 
 def _in_runs(digits: str, runs: Iterable[Path]) -> Found | None:

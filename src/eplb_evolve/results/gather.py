@@ -12,7 +12,6 @@ from eplb_evolve.evaluation.measured import (
     is_deepseek_form,
     measured,
     recalled,
-    seed_ratio,
     with_speedup,
 )
 from eplb_evolve.evaluation.result import Evaluation
@@ -60,12 +59,12 @@ def _place(run: Evaluation) -> tuple[str, str, str]:
 
 
 def standing_rows(
-    root: Path, task: Task, bench: LazyBench, every_seed: bool, say: Say, cache: Path | None = None
+    root: Path, task: Task, bench: LazyBench | None, every_seed: bool, say: Say, cache: Path | None = None
 ) -> list[Row]:
     """The seeds and the reference, from the cache where this machine has measured them before.
 
-    The published form and the reference are measured if they were not yet; with `every_seed` all others too. cache:
-    the user's by default.
+    The published form and the reference are measured if they were not yet; with `every_seed` all others too. Without a
+    bench nothing is measured. cache: the user's by default.
     """
     cache = cache or cache_dir()
     files = {file.stem: file for file in sorted((root / "seeds").glob("*.py"))} | {
@@ -79,31 +78,33 @@ def standing_rows(
         provenance = declared_provenance(file) if name != reference.NAME else "reference"
         for evaluation in _evaluations(name, file, task, bench, wanted, say, cache):
             rows.append(Row(name, provenance, evaluation, link=inside))
-    ratios = _seed_ratios(root / "seeds" / f"{PUBLISHED}.py", task, bench, cache)
-    return [
-        dataclasses.replace(row, evaluation=with_speedup(row.evaluation, ratios.get(row.evaluation.sandbox_level)))
-        for row in rows
-    ]
+    return _with_speedups(rows, root, task, bench, cache)
 
 
 def _evaluations(
-    name: str, file: Path, task: Task, bench: LazyBench, wanted: bool, say: Say, cache: Path
+    name: str, file: Path, task: Task, bench: LazyBench | None, wanted: bool, say: Say, cache: Path
 ) -> list[Evaluation]:
     found = recalled(file, task, machine.describe(task.settings.device), cache)
-    if found or not wanted:
+    if found or not wanted or bench is None:
         return found
     say(f"measuring {name} ...")
     return [measured(file, task, bench(), cache)]
 
 
-def _seed_ratios(deepseek_form: Path, task: Task, bench: LazyBench, cache: Path) -> dict[str, float]:
-    """The DeepSeek form's ratio_to_reference on the search windows, by sandbox level; empty if its file was edited."""
-    if not deepseek_form.exists() or not is_deepseek_form(deepseek_form):
-        return {}
+def _with_speedups(rows: Sequence[Row], root: Path, task: Task, bench: LazyBench | None, cache: Path) -> list[Row]:
+    """The rows with speedup_over_seed, where the DeepSeek form is as shipped."""
+    form = root / "seeds" / f"{PUBLISHED}.py"
+    if not form.exists() or not is_deepseek_form(form):
+        return list(rows)
     searched = dataclasses.replace(task, split="search")
-    found = recalled(deepseek_form, searched, machine.describe(task.settings.device), cache)
-    found = found or [measured(deepseek_form, searched, bench(), cache)]
-    return {each.sandbox_level: each.ratio_to_reference for each in found if each.ratio_to_reference is not None}
+    found = recalled(form, searched, machine.describe(task.settings.device), cache)
+    if not found and bench is not None:
+        found = [measured(form, searched, bench(), cache)]
+    ratios = {each.sandbox_level: each.ratio_to_reference for each in found}
+    return [
+        dataclasses.replace(row, evaluation=with_speedup(row.evaluation, ratios.get(row.evaluation.sandbox_level)))
+        for row in rows
+    ]
 
 
 def recorded_rows(root: Path, task: Task, bench: LazyBench, say: Say, cache: Path) -> list[Row]:
@@ -111,18 +112,9 @@ def recorded_rows(root: Path, task: Task, bench: LazyBench, say: Say, cache: Pat
     rows = []
     for record in evolved_records(root):
         program = root / "results" / "records" / record.name / "program.py"
-        ratio = seed_ratio(root / "seeds" / f"{PUBLISHED}.py", task, bench(), cache)
         for evaluation in _evaluations(record.name, program, task, bench, True, say, cache):
-            rows.append(
-                Row(
-                    record.name,
-                    "evolved",
-                    with_speedup(evaluation, ratio),
-                    record.how,
-                    link=f"records/{record.name}/",
-                )
-            )
-    return rows
+            rows.append(Row(record.name, "evolved", evaluation, record.how, link=f"records/{record.name}/"))
+    return _with_speedups(rows, root, task, bench, cache)
 
 
 def evolved_records(root: Path) -> Sequence[Record]:

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
+from eplb_evolve.printable import printable
 from eplb_evolve.results.board import Row, Table
 from eplb_evolve.results.metrics import BY_NAME, METRICS
 
@@ -87,7 +89,7 @@ def to_terminal(table: Table, console: Console, limit: int, wide: bool = False, 
     headings = ("#", "program", "from", *(BY_NAME[name].heading for name in names))
     grid = _grid(title(table), headings, left=(1, 2), wide=wide)
     for row in [*shown, *unranked]:
-        grid.add_row(rank(row), row.name, row.provenance, *(figure(row, name) for name in names))
+        grid.add_row(rank(row), _plain(row.name), row.provenance, *(figure(row, name) for name in names))
     (Console(file=console.file, width=WIDE) if wide else console).print(grid)
     _say_what_is_left_out(table, console, len(ranked) - len(shown), len(infeasible) - len(unranked), unranked)
     worth = served(shown)
@@ -95,23 +97,33 @@ def to_terminal(table: Table, console: Console, limit: int, wide: bool = False, 
         headings = ("#", "program", *(BY_NAME[name].heading for name in SERVING_COLUMNS))
         grid = _grid(serving_title(worth), headings, left=(1,))
         for row in worth:
-            grid.add_row(rank(row), row.name, *(figure(row, name) for name in SERVING_COLUMNS))
+            grid.add_row(rank(row), _plain(row.name), *(figure(row, name) for name in SERVING_COLUMNS))
         console.print()
         console.print(grid)
 
 
+def _plain(text: str) -> Text:
+    """Of candidates, so neither markup nor control characters."""
+    return Text(printable(text))
+
+
 def _first(rows: Sequence[Row], limit: int) -> list[Row]:
     """The first evolved ones, and all others."""
-    evolved = [row for row in rows if row.provenance == "evolved"][:limit]
-    return [row for row in rows if row.provenance != "evolved" or row in evolved]
+    evolved = 0
+    found = []
+    for row in rows:
+        evolved += row.provenance == "evolved"
+        if row.provenance != "evolved" or evolved <= limit:
+            found.append(row)
+    return found
 
 
 def _show_invalid(table: Table, console: Console) -> None:
     bad = [row for row in table.rows if not row.evaluation.valid]
     console.print(f"{title(table)}: {len(bad)} invalid programs", style="bold", highlight=False)
     for row in bad:
-        console.print(f"{row.name}  {row.provenance}  {row.how}", markup=False, highlight=False)
-        console.print(f"  {' '.join(row.evaluation.reason.split())}", markup=False, highlight=False)
+        console.print(_plain(f"{row.name}  {row.provenance}  {row.how}"))
+        console.print(_plain(f"  {' '.join(row.evaluation.reason.split())}"))
 
 
 def _say_what_is_left_out(
@@ -125,7 +137,7 @@ def _say_what_is_left_out(
     if invalid:
         console.print(f"{invalid} programs are invalid (--invalid shows them).", highlight=False)
     for row in unranked:
-        console.print(f"{row.name}, infeasible: {row.evaluation.reason}", markup=False, highlight=False)
+        console.print(_plain(f"{row.name}, infeasible: {row.evaluation.reason}"))
 
 
 def _grid(heading: str, headings: Sequence[str], left: Sequence[int], wide: bool = False) -> RichTable:

@@ -88,7 +88,7 @@ def read_family(run: Path) -> Family:
 def steps_to(program: str, source: str, family: Family, entries: Sequence[Entry]) -> tuple[tuple[Step, ...], bool]:
     """The steps from the seed to a program; False when they come from its own header alone, without figures."""
     path = family.path(program)
-    if len(path) > 1:
+    if path:
         chain = from_trace(program, _mutations(family, path), entries)
         if chain:
             return chain, True
