@@ -1,8 +1,8 @@
 """The package as a library: traces, evaluation, comparison and leaderboard as plain functions.
 
 They return frozen dataclasses and raise UsageError, CandidateFailure or EnvironmentProblem (eplb_evolve.errors).
-Names of workloads, the default configuration and seeds/ are those of the project's folder: the working directory's, or
-else the checkout that the package was installed from. docs/example.py uses them all.
+Workloads, seeds and the default configuration are those of the project in the working directory or above it, beside the
+shipped ones (see paths.Project). docs/example.py uses them all.
 """
 
 from contextlib import closing
@@ -15,7 +15,7 @@ from eplb_evolve.evaluation.comparison import compare as compare_on
 from eplb_evolve.evaluation.measured import evaluate_with_speedup
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.paths import cache_dir, project_root
+from eplb_evolve.paths import cache_dir, project
 from eplb_evolve.results.board import Table
 from eplb_evolve.results.gather import board
 from eplb_evolve.workload import catalog
@@ -24,12 +24,12 @@ from eplb_evolve.workload.windows import Workload
 
 def workload_names() -> list[str]:
     """Names of the workloads of the project."""
-    return catalog.names(project_root() / "workloads")
+    return catalog.names(*project().workloads)
 
 
 def load_workload(name: str) -> Workload:
     """A recorded or composed trace: `windows` [windows, layers, experts], its card, its topology, its pairs."""
-    return catalog.load(name, project_root() / "workloads")
+    return catalog.load(name, *project().workloads)
 
 
 def evaluate(
@@ -47,8 +47,7 @@ def evaluate(
     """
     task = _task(workload, split, device, config, topology)
     with closing(open_bench(task.settings)) as bench:
-        form = project_root() / "seeds" / "deepseek.py"
-        return evaluate_with_speedup(Path(program), task, bench, form, cache_dir())
+        return evaluate_with_speedup(Path(program), task, bench, project().deepseek_form, cache_dir())
 
 
 def compare(
@@ -79,7 +78,7 @@ def leaderboard(
     """
     chosen = tasks(config, [workload] if workload is not None else None, split)
     with closing(LazyBench(chosen[0].settings)) as bench:
-        return list(board(project_root(), run, chosen, bench, every_seed, lambda _text: None).tables)
+        return list(board(project(), run, chosen, bench, every_seed, lambda _text: None).tables)
 
 
 def _task(workload: str | None, split: str, device: str | None, config: Path | None, topology: dict[str, int]) -> Task:

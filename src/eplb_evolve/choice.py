@@ -9,7 +9,7 @@ from eplb_evolve import config as configuration
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.settings import Device
 from eplb_evolve.evaluation.task import Split, Task, build_task
-from eplb_evolve.paths import CONFIG_NAME, project_root
+from eplb_evolve.paths import project
 from eplb_evolve.placement import Topology
 from eplb_evolve.workload import catalog
 
@@ -29,19 +29,19 @@ def tasks(
         raise UsageError(f"split is search or holdout, not '{split}'")
     if device not in (None, "cpu", "cuda"):
         raise UsageError(f"device is cpu or cuda, not '{device}'")
-    root = project_root()
-    section = configuration.read_eplb(config_file or root / CONFIG_NAME)
+    place = project()
+    section = configuration.read_eplb(config_file or place.config)
     settings = section.settings()
     if device is not None:
         settings = dataclasses.replace(settings, device=cast(Device, device))
     chosen: Split = "holdout" if split == "holdout" else "search"
-    folder, built = root / "workloads", []
+    built = []
     for name in workload_names or [section.workload]:
         given = {key: value for key, value in (override or {}).items() if value is not None}
         topology = section.topology if name == section.workload else None
         if given:
-            topology = _overridden(topology or catalog.read_card(name, folder).topology, given)
-        built.append(build_task(folder, name, section.checks, settings, chosen, topology))
+            topology = _overridden(topology or catalog.read_card(name, *place.workloads).topology, given)
+        built.append(build_task(place.workloads, name, section.checks, settings, chosen, topology))
     return built
 
 

@@ -1,20 +1,100 @@
-"""Where things lie: the project's folders and the user's cache."""
+"""Where things lie: what the package ships, the project that a command works in, the user's cache."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from eplb_evolve.errors import UsageError
+from eplb_evolve.errors import EnvironmentProblem
 
-CONFIG_NAME = "evolve_config.yaml"
+PACKAGE = Path(__file__).resolve().parent
+CONFIG_NAME, SEED_NAME, EVALUATOR_NAME = "evolve_config.yaml", "initial_program.py", "evaluator.py"
+WORKLOADS, SEEDS = "workloads", "seeds"
+
+Kind = Literal["checkout", "project", "none"]
 
 
-def project_root() -> Path:
-    """The nearest folder, from the working directory up, with workloads/ and evolve_config.yaml; else our checkout."""
-    here = Path.cwd()
-    for folder in (here, *here.parents, Path(__file__).parents[2]):
-        if (folder / "workloads").is_dir() and (folder / CONFIG_NAME).is_file():
+def shipped() -> Path:
+    """The folder with the shipped workloads, seeds, prompts and configurations.
+
+    It is `shipped` inside an installed package, or the checkout that the package is imported from.
+    """
+    places = (PACKAGE / "shipped", PACKAGE.parents[1])
+    for folder in places:
+        if (folder / WORKLOADS).is_dir() and (folder / SEEDS).is_dir() and (folder / CONFIG_NAME).is_file():
             return folder
-    raise UsageError(f"no workloads/ and {CONFIG_NAME} in {here} or above; change into a checkout of eplb-evolve")
+    raise EnvironmentProblem(
+        f"this installation of eplb-evolve lacks its data: no {WORKLOADS}/, {SEEDS}/ and {CONFIG_NAME} in {places[0]}; "
+        "install it again: pip install --force-reinstall --no-deps eplb-evolve"
+    )
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a command works with, and where it writes.
+
+    Attributes:
+        root: the folder; results/ is below it
+        kind: `checkout` of this repository, which uses its own data alone; `project`, a folder as `eplb init` writes
+            it, whose workloads/ and seeds/ add to the shipped ones; `none`, any other folder
+    """
+
+    root: Path
+    kind: Kind
+
+    @property
+    def config(self) -> Path:
+        """Its configuration, or the shipped one where it has none."""
+        return (shipped() if self.kind == "none" else self.root) / CONFIG_NAME
+
+    @property
+    def workloads(self) -> tuple[Path, ...]:
+        """Folders of workloads; a name in an earlier one hides the same name in a later one."""
+        return self._folders(WORKLOADS)
+
+    @property
+    def seeds(self) -> tuple[Path, ...]:
+        """Folders of balancers to compare with, in the same way."""
+        return self._folders(SEEDS)
+
+    def seed_files(self) -> dict[str, Path]:
+        """The balancers in `seeds` by the stems of their files, sorted."""
+        found = {file.stem: file for folder in reversed(self.seeds) for file in folder.glob("*.py")}
+        return dict(sorted(found.items()))
+
+    @property
+    def deepseek_form(self) -> Path:
+        """DeepSeek's published form, which speedup_over_seed is measured against."""
+        return self.seeds[-1] / "deepseek.py"
+
+    @property
+    def results(self) -> Path:
+        """Runs, records and leaderboard."""
+        return self.root / "results"
+
+    def _folders(self, name: str) -> tuple[Path, ...]:
+        if self.kind == "checkout":
+            return (self.root / name,)
+        own = self.root / name
+        return (own, shipped() / name) if self.kind == "project" and own.is_dir() else (shipped() / name,)
+
+
+def project() -> Project:
+    """The nearest project from the working directory up; the working directory itself where there is none."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        found = project_at(folder)
+        if found.kind != "none":
+            return found
+    return Project(here, "none")
+
+
+def project_at(folder: Path) -> Project:
+    """The project in this very folder."""
+    if not (folder / CONFIG_NAME).is_file():
+        return Project(folder, "none")
+    checkout = (folder / WORKLOADS).is_dir() and (folder / "src" / PACKAGE.name).is_dir()
+    return Project(folder, "checkout" if checkout else "project")
 
 
 def cache_dir() -> Path:

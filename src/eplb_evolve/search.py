@@ -26,7 +26,7 @@ from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import build_task
 from eplb_evolve.feedback import artifacts, metrics, progress_line
 from eplb_evolve.gateway import lifecycle
-from eplb_evolve.paths import CONFIG_NAME, cache_dir
+from eplb_evolve.paths import CONFIG_NAME, SEED_NAME, cache_dir, project_at
 from eplb_evolve.proposer.header import made_by
 from eplb_evolve.results.ledger import Entry, Ledger, now
 from eplb_evolve.results.records import versions
@@ -39,10 +39,10 @@ class Search:
 
     def __init__(self, config: configuration.Config, root: Path, run: Path) -> None:
         section = config.eplb
-        self.config, self._root = config, root
+        self.config, self._project = config, project_at(root)
         self.ledger = Ledger(run)
         self.task = build_task(
-            root / "workloads",
+            self._project.workloads,
             section.workload,
             section.checks,
             section.settings(),
@@ -69,7 +69,7 @@ class Search:
     def _evaluate(self, program: Path) -> Evaluation:
         if self._bench is None:
             self._bench = open_bench(self.task.settings)
-        seed = seed_ratio(self._root / "seeds" / "deepseek.py", self.task, self._bench, cache_dir())
+        seed = seed_ratio(self._project.deepseek_form, self.task, self._bench, cache_dir())
         evaluation = evaluate(program, self.task, self._bench, self._incumbent())
         return with_speedup(evaluation, seed)
 
@@ -142,7 +142,7 @@ class _Given:
 def _command_line(root: Path) -> _Given:
     """Of the openevolve-run that imports us; the configuration and output of root's own for any other host."""
     if Path(sys.argv[0]).name != "openevolve-run":
-        return _Given(root / CONFIG_NAME, root / "openevolve_output", Path("initial_program.py"), None, False)
+        return _Given(root / CONFIG_NAME, root / "openevolve_output", Path(SEED_NAME), None, False)
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("initial_program", nargs="?", default="", type=Path)
     parser.add_argument("--config", "-c")

@@ -11,15 +11,16 @@ from eplb_evolve import config as configuration
 from eplb_evolve.cli import options
 from eplb_evolve.errors import EnvironmentProblem
 from eplb_evolve.evaluation.task import build_task
-from eplb_evolve.paths import project_root
+from eplb_evolve.paths import project
 
 
 def check(config: Annotated[Path, typer.Argument(help="A configuration for openevolve-run.")]) -> None:
     """Check a configuration: keys, types, workloads, topology, API key variables, the gateway's port."""
     read = configuration.read(config)
     section = read.eplb
-    folder = project_root() / "workloads"
-    task = build_task(folder, section.workload, section.checks, section.settings(), topology=section.topology)
+    task = build_task(
+        project().workloads, section.workload, section.checks, section.settings(), topology=section.topology
+    )
     if read.gateway_api_base is not None:
         _check_port(read.gateway_api_base, config)
     windows, layers, experts = task.workload.windows.shape

@@ -14,7 +14,7 @@ from eplb_evolve.evaluation.measured import evaluate_with_speedup, is_deepseek_f
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.paths import cache_dir, project_root
+from eplb_evolve.paths import cache_dir, project
 from eplb_evolve.printable import printable
 from eplb_evolve.results.metrics import BY_NAME
 
@@ -65,7 +65,7 @@ def evaluate(
 
 def full_evaluation(program: Path, task: Task, bench: Bench) -> Evaluation:
     """Measured in full, with the speedup over the DeepSeek form, or a sentence on why there is none."""
-    deepseek_form = project_root() / "seeds" / "deepseek.py"
+    deepseek_form = project().deepseek_form
     if not is_deepseek_form(deepseek_form):
         options.say(f"eplb: no speedup_over_seed: {deepseek_form.resolve()} is not DeepSeek's form as shipped")
     return evaluate_with_speedup(program, task, bench, deepseek_form, cache_dir())

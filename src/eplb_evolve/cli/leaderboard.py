@@ -14,7 +14,7 @@ from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.bench import LazyBench
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.paths import project_root
+from eplb_evolve.paths import Project, project
 from eplb_evolve.results.board import Row, tables
 from eplb_evolve.results.find import newest_run
 from eplb_evolve.results.gather import board as gathered
@@ -56,24 +56,24 @@ def leaderboard(
     The run's best programs are measured on the holdout windows first, if they were not yet; the published form and the
     reference once per machine. Other balancers in seeds/ are shown where this machine has measured them.
     """
-    root = project_root()
+    place = project()
     if write:
         if seeds:
-            _measure_standing(root, options.tasks(config, workload, split))
-        records = [row for record in read_records(root / "results" / "records") for row in record.rows()]
-        standing = read_standing(root / "results")
-        file = root / "results" / "LEADERBOARD.md"
+            _measure_standing(place, options.tasks(config, workload, split))
+        records = [row for record in read_records(place.results / "records") for row in record.rows()]
+        standing = read_standing(place.results)
+        file = place.results / "LEADERBOARD.md"
+        place.results.mkdir(exist_ok=True)
         file.write_text(to_markdown(tables(records + standing)))  # of the same program, the standing row counts
-        options.say(
-            f"wrote {file.relative_to(root)} from {len(records)} recorded and {len(standing)} standing measurements"
-        )
+        counted = f"{len(records)} recorded and {len(standing)} standing measurements"
+        options.say(f"wrote {place.results.name}/{file.name} from {counted}")
         return
-    ledger = Ledger(run or newest_run(root / "results") or root / "results" / "runs" / "none")
+    ledger = Ledger(run or newest_run(place.results) or place.results / "runs" / "none")
     if run is not None and not ledger.file.exists():
         raise UsageError(f"{run} holds no {FILE_NAME}; give a run's folder, such as results/runs/STAMP")
     tasks = options.tasks(config or configuration_of(ledger.run), workload, split)
     with closing(LazyBench(tasks[0].settings)) as bench:
-        board = gathered(root, ledger.run, tasks, bench, seeds, options.say)
+        board = gathered(place, ledger.run, tasks, bench, seeds, options.say)
     objective = tasks[0].settings.objective
     if as_json:
         print(json.dumps([row.as_dict() for table in board.tables for row in table.rows], indent=1))
@@ -87,14 +87,14 @@ def leaderboard(
     _sum_up(ledger.run, board.entries, objective)
 
 
-def _measure_standing(root: Path, tasks: Sequence[Task]) -> None:
+def _measure_standing(place: Project, tasks: Sequence[Task]) -> None:
     """results/standing.json: every seed, the reference and every recorded evolved program, all measured now."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="eplb-standing-") as cache, closing(LazyBench(tasks[0].settings)) as bench:
         for task in tasks:
-            rows += standing_rows(root, task, bench, True, options.say, Path(cache))
-            rows += recorded_rows(root, task, bench, options.say, Path(cache))
-    write_standing(root / "results", rows, now(), versions())
+            rows += standing_rows(place, task, bench, True, options.say, Path(cache))
+            rows += recorded_rows(place, task, bench, options.say, Path(cache))
+    write_standing(place.results, rows, now(), versions())
 
 
 def _sum_up(run: Path, entries: Sequence[Entry], objective: Objective) -> None:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eplb_evolve.cli import options
-from eplb_evolve.paths import project_root
+from eplb_evolve.paths import project
 from eplb_evolve.printable import printable
 from eplb_evolve.results.find import find, steps_of
 from eplb_evolve.results.lineage import Step, summary
@@ -34,7 +34,7 @@ def lineage(
 
     The steps come from the run's trace; without a run, from what the program's own header tells.
     """
-    found = find(program, run, project_root() / "results")
+    found = find(program, run, project().results)
     chain, source = steps_of(found)
     if as_json:
         head = {"program": found.sha256, "run": str(found.run) if found.run else None, "source": source}

@@ -1,5 +1,6 @@
 """`eplb record PROGRAM`: measure a program in full and keep it in results/records."""
 
+import hashlib
 import re
 import shlex
 import sys
@@ -12,14 +13,15 @@ import typer
 
 from eplb_evolve.cli import options
 from eplb_evolve.cli.evaluate import full_evaluation, show
-from eplb_evolve.errors import UsageError
+from eplb_evolve.errors import CandidateFailure, UsageError
 from eplb_evolve.evaluation.bench import LazyBench
+from eplb_evolve.evaluation.comparison import Comparison, compare
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.paths import project_root
+from eplb_evolve.paths import Project, project
 from eplb_evolve.proposer.header import made_by
-from eplb_evolve.results.acceptance import refusal
+from eplb_evolve.results.acceptance import Beside, refusal
 from eplb_evolve.results.board import Provenance, Row
 from eplb_evolve.results.find import Found, find, steps_of
 from eplb_evolve.results.gather import standing_rows
@@ -44,21 +46,21 @@ def record(
     """Measure a program on every workload and write results/records/NAME with a README to finish.
 
     An evolved program is refused (exit code 1) when it is infeasible anywhere, or when another evolved program, a seed
-    or a published one is at least as good in time, balance and transfers and better in one. What was written by hand
-    as a bound (`reference`) does not count.
+    or a published one is at least as good in time, balance and transfers and better in one, measured beside it on the
+    same calls. What was written by hand as a bound (`reference`) does not count.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
         raise UsageError(f"--name '{name}': use small letters, digits, dots and dashes")
     if provenance not in get_args(Provenance):
         raise UsageError(f"--from is one of {', '.join(get_args(Provenance))}, not '{provenance}'")
-    root, source = project_root(), read_program(program)
-    folder = root / "results" / "records"
+    place, source = project(), read_program(program)
+    folder = place.results / "records"
     refuse_existing(folder, name)
-    found = find(str(program), None, root / "results")
+    found = find(str(program), None, place.results)
     search = search or _search(found)
     if provenance == "evolved" and not search:
         raise UsageError("an evolved program's record says what found it: add --search 'make evolve ...'")
-    tasks = _tasks(root, config, workload)
+    tasks = _tasks(place, config, workload)
     evaluations: list[Evaluation] = []
     peers: list[Row] = []
     with closing(LazyBench(tasks[0].settings)) as bench:
@@ -66,13 +68,14 @@ def record(
             evaluation = full_evaluation(program, task, bench())
             show(evaluation, options.stdout())
             evaluations.append(evaluation.at("program.py"))
-            peers += standing_rows(root, task, bench, False, options.say)
-    if provenance == "evolved":
-        recorded = [row for each in read_records(folder) for row in each.rows()]
-        known = [*peers, *recorded, *read_standing(root / "results")]
-        if reason := refusal(evaluations, [row for row in known if row.provenance != "reference"]):
-            options.say(f"eplb: not recorded: {reason}")
-            raise typer.Exit(1)
+            peers += standing_rows(place, task, bench, False, options.say)
+        if provenance == "evolved":
+            recorded = [row for each in read_records(folder) for row in each.rows()]
+            known = [*peers, *recorded, *read_standing(place.results)]
+            others = [row for row in known if row.provenance != "reference"]
+            if reason := refusal(evaluations, others, _beside(program, place, tasks, bench)):
+                options.say(f"eplb: not recorded: {reason}")
+                raise typer.Exit(1)
     kept = _record(name, cast(Provenance, provenance), search, source, found, evaluations, tasks)
     kept.write(folder, source, draft(kept, steps_of(found)[0]))
     if kept.worth:
@@ -82,12 +85,29 @@ def record(
         raise typer.Exit(1)
 
 
-def _tasks(root: Path, config: Path | None, workload: list[str] | None) -> list[Task]:
+def _tasks(place: Project, config: Path | None, workload: list[str] | None) -> list[Task]:
     """Search and holdout windows of the configured workload, holdout windows of all others; or those asked for."""
     searched = options.tasks(config, workload, "search")
     names = {task.workload.name for task in searched}
-    others = [] if workload else [each for each in catalog.names(root / "workloads") if each not in names]
+    others = [] if workload else [each for each in catalog.names(*place.workloads) if each not in names]
     return [*searched, *options.tasks(config, [*sorted(names), *others], "holdout")]
+
+
+def _beside(program: Path, place: Project, tasks: Sequence[Task], bench: LazyBench) -> Beside:
+    """Measures `program` beside a row's, where that row's text is still at hand."""
+
+    def measure(own: Evaluation, row: Row) -> Comparison | None:
+        file = place.seed_files().get(row.name, place.results / "records" / row.name / "program.py")
+        task = next(task for task in tasks if (task.workload.name, task.split) == (own.workload, own.split))
+        if not file.is_file() or hashlib.sha256(read_program(file)).hexdigest() != row.evaluation.sha256:
+            return None
+        options.say(f"measuring {program.name} beside {row.name} on {own.workload}, {own.split} windows ...")
+        try:
+            return compare(program, file, task, bench())
+        except CandidateFailure:
+            return None
+
+    return measure
 
 
 def _search(found: Found) -> str:

@@ -15,7 +15,7 @@ from eplb_evolve.cli import options
 from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.pipeline import evaluate as evaluate_program
 from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.paths import CONFIG_NAME, project_root
+from eplb_evolve.paths import project
 from eplb_evolve.results.metrics import BY_NAME
 from eplb_evolve.results.replay import Evaluate, Replayed, Totals, check_replies, read_rules, total
 from eplb_evolve.results.replay import replay as replay_one
@@ -39,7 +39,7 @@ def replay(
     """
     read = read_trace(trace)
     check_replies(read)
-    rules = read_rules(config or project_root() / CONFIG_NAME)
+    rules = read_rules(config or project().config)
     chosen = read.mutations[:limit]
     replayed = []
     with ExitStack() as stack:

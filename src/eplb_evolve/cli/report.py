@@ -9,7 +9,7 @@ import typer
 from eplb_evolve.cli import options
 from eplb_evolve.errors import EplbError, UsageError
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.paths import project_root
+from eplb_evolve.paths import Project, project
 from eplb_evolve.report.executed import Executed, execute
 from eplb_evolve.report.gather import Run, gather, known_rows
 from eplb_evolve.report.text import said
@@ -40,14 +40,14 @@ def report(
     """
     from eplb_evolve.report.page import Material, render  # here: no other command needs its libraries
 
-    root = project_root()
-    found = gather(run or _newest(root), workload)
+    place = project()
+    found = gather(run or _newest(place.results), workload)
     task, executed, why_not = None, None, "Nothing was run for this page (--no-run)."
     with ThreadPoolExecutor(1) as pool:
         family = pool.submit(read_family, found.folder)  # may be gigabytes; meanwhile the program's compiler runs
         if not no_run:
             task, executed, why_not = _execute(found, config)
-    known = [*known_rows(root / "results"), *_kept(found, config, root)]
+    known = [*known_rows(place.results), *_kept(found, config, place)]
     page = render(Material(found, known, family.result(), executed, why_not, task, now()))
     file = output or found.folder / "report.html"
     try:
@@ -58,10 +58,10 @@ def report(
     options.say(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")
 
 
-def _newest(root: Path) -> Path:
-    run = newest_run(root / "results")
+def _newest(results: Path) -> Path:
+    run = newest_run(results)
     if run is None:
-        raise UsageError(f"no run in {root / 'results' / 'runs'}; make one with make evolve, or give --run")
+        raise UsageError(f"no run in {results / 'runs'}; make one with make evolve, or give --run")
     return run
 
 
@@ -80,7 +80,7 @@ def _execute(run: Run, config: Path | None) -> tuple[Task | None, Executed | Non
         return None, None, said(f"The best program was not run: {problem}")
 
 
-def _kept(run: Run, config: Path | None, root: Path) -> list[Row]:
+def _kept(run: Run, config: Path | None, place: Project) -> list[Row]:
     """What this machine has measured of seeds/ and the reference, on the run's windows; nothing is measured."""
     chosen = config or configuration_of(run.folder)
     rows = []
@@ -89,5 +89,5 @@ def _kept(run: Run, config: Path | None, root: Path) -> list[Row]:
             (task,) = options.tasks(chosen, [run.workload], split)
         except EplbError:  # a workload or setting of another time: such rows would not compare
             continue
-        rows += standing_rows(root, task, None, False, options.say)
+        rows += standing_rows(place, task, None, False, options.say)
     return rows

@@ -19,7 +19,7 @@ from eplb_evolve import config as configuration
 from eplb_evolve.cli import check, leaderboard, live, options
 from eplb_evolve.cli.supervisor import Supervised
 from eplb_evolve.errors import EnvironmentProblem, UsageError
-from eplb_evolve.paths import CONFIG_NAME, project_root
+from eplb_evolve.paths import EVALUATOR_NAME, SEED_NAME, Project, project
 from eplb_evolve.printable import printable
 from eplb_evolve.results.ledger import FILE_NAME as LEDGER_NAME
 from eplb_evolve.results.ledger import PROGRAMS
@@ -29,7 +29,6 @@ from eplb_evolve.results.run_info import configuration_of, read_starts
 LOG_NAME = "search.log"
 STOCK = "openevolve-run"
 EXECUTABLE = Path(sys.executable).with_name(STOCK)
-SEED_NAME = "initial_program.py"
 _LOOK_S = 0.5
 _TAIL_LINES = 12
 _NOTABLE = re.compile(r"^eplb( gateway)?: | - (WARNING|ERROR|CRITICAL) - ")
@@ -48,7 +47,7 @@ class Plan:
 
     def command(self, root: Path) -> list[str]:
         """The stock command, to be run in the project's folder."""
-        said = [STOCK, _seen_from(root, self.seed), "evaluator.py", "--config", _seen_from(root, self.config)]
+        said = [STOCK, _seen_from(root, self.seed), EVALUATOR_NAME, "--config", _seen_from(root, self.config)]
         said += ["--output", _seen_from(root, self.run), "--iterations", str(self.iterations)]
         return said if self.checkpoint is None else [*said, "--checkpoint", _seen_from(root, self.checkpoint)]
 
@@ -75,13 +74,13 @@ def run(
     Ctrl-C asks the search to end, a second one kills it. Exit codes beside the usual ones: 130 or 143 after a stop by
     SIGINT or SIGTERM. When openevolve-run fails, 2 stays 2 and everything else becomes 3.
     """
-    root = project_root()
-    plan = _plan(root, seed, config, iterations, output, resume)
+    place = project()
+    plan = _plan(place, seed, config, iterations, output, resume)
     check.check(plan.config)
-    command = plan.command(root)
+    command = plan.command(place.root)
     options.say(shlex.join(command))
     log = plan.run / LOG_NAME
-    search = Supervised([str(EXECUTABLE), *command[1:]], root, log)
+    search = Supervised([str(EXECUTABLE), *command[1:]], place.root, log)
     with search.signals_forwarded():
         progress = _watched(search, plan.run, log)
     if search.asked_to_stop is not None:
@@ -96,26 +95,28 @@ def run(
 
 
 def _plan(
-    root: Path,
+    place: Project,
     seed: Path | None,
     config: Path | None,
     iterations: int | None,
     output: Path | None,
     resume: Path | None,
 ) -> Plan:
+    if not (place.root / EVALUATOR_NAME).is_file():
+        raise UsageError(f"there is no {EVALUATOR_NAME} in {place.root}; eplb init DIR writes what a search needs")
     checkpoint = None
     if resume is not None:
         if output is not None:
             raise UsageError(f"--resume {resume} goes on in that folder; leave --output away")
         checkpoint = _last_checkpoint(resume)
-        seed, config = seed or _seed_of(resume, root), config or _config_of(resume)
-    chosen = config or root / CONFIG_NAME
+        seed, config = seed or _seed_of(resume, place.root), config or _config_of(resume)
+    chosen = config or place.config
     read = configuration.read(chosen)
-    start = seed or root / SEED_NAME
+    start = seed or place.root / SEED_NAME
     if not start.is_file():
         raise UsageError(f"there is no program {start} to start from; give its path: eplb run SEED")
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-    folder = resume or output or root / "results" / "runs" / stamp
+    folder = resume or output or place.results / "runs" / stamp
     if resume is None and (folder / LEDGER_NAME).exists():
         raise UsageError(f"{folder} holds a search already; choose another --output, or go on with it by --resume")
     return Plan(start, chosen, folder, iterations or read.iterations, checkpoint)

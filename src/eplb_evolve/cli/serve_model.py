@@ -17,7 +17,7 @@ from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.calls import warm
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.paths import project_root
+from eplb_evolve.paths import project
 from eplb_evolve.printable import printable
 from eplb_evolve.serving.cost import MODES
 from eplb_evolve.serving.curve import Curve, curves
@@ -52,7 +52,8 @@ def serve_model(
     """
     if interval < 1:
         raise UsageError(f"--interval is a number of steps, 1 at least, not {interval}")
-    served, files = deployment(preset), programs or [project_root() / "seeds" / f"{name}.py" for name in SHOWN]
+    seeds = project().seed_files()
+    served, files = deployment(preset), programs or [seeds[name] for name in SHOWN if name in seeds]
     for program in files:
         read_program(program)
     document: list[dict[str, Any]] = []

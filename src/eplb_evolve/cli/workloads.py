@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eplb_evolve.cli import options
-from eplb_evolve.paths import project_root
+from eplb_evolve.paths import project
 from eplb_evolve.workload import catalog
 from eplb_evolve.workload.side_by_side import StatisticRow, side_by_side
 from eplb_evolve.workload.windows import Workload
@@ -19,9 +19,9 @@ app = typer.Typer(help="The workloads: recorded expert-load traces and what is m
 
 @app.command("list")
 def list_workloads(as_json: options.AsJson = False) -> None:
-    """List the workloads of this checkout."""
-    folder = project_root() / "workloads"
-    cards = [catalog.read_card(name, folder) for name in catalog.names(folder)]
+    """List the workloads: the project's own and the shipped ones."""
+    folders = project().workloads
+    cards = [catalog.read_card(name, *folders) for name in catalog.names(*folders)]
     if as_json:
         print(json.dumps([{"name": card.name, "title": card.title, "shape": card.shape} for card in cards], indent=1))
         return
@@ -38,10 +38,10 @@ def list_workloads(as_json: options.AsJson = False) -> None:
 @app.command("show")
 def show(name: Annotated[str, typer.Argument(help="A workload's name.")], as_json: options.AsJson = False) -> None:
     """Show a workload's card and the statistics of its windows."""
-    folder = project_root() / "workloads"
-    workload = catalog.load(name, folder)
+    folders = project().workloads
+    workload = catalog.load(name, *folders)
     card = workload.card
-    source = catalog.load(card.composition.source, folder) if card.composition is not None else None
+    source = catalog.load(card.composition.source, *folders) if card.composition is not None else None
     rows = side_by_side(workload, source)
     if as_json:
         print(json.dumps({"card": dataclasses.asdict(card), "statistics": [dataclasses.asdict(row) for row in rows]}))

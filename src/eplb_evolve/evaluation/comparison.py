@@ -59,6 +59,7 @@ class Comparison:
         time: the first's time / the second's; the pessimistic of two robust estimators
         balance: the first's mean balancedness on the next window less the second's
         net: the same of net throughput, for `serving`
+        moved: the same of transfers, share of slots
         samples: pairs of calls
     """
 
@@ -67,6 +68,7 @@ class Comparison:
     time: Gap
     balance: Gap
     net: Gap
+    moved: Gap
     samples: int
     workload: str
     split: str
@@ -88,6 +90,7 @@ def compare(first: Path, second: Path, task: Task, bench: Bench) -> Comparison:
     times, others = (block.null.net(block.seconds(who)[rows]) for who in ("candidate", "rival"))
     low, high = ratio_interval(times, others)
     balance, others_balance = (np.array([row.next_window for row in each.balance]) for each in (block, other))
+    moved, others_moved = (np.array([call.moved for call in each.candidate[1:]]) for each in (block, other))
     courses = (*_course(block, task), *_course(other, task))
     return Comparison(
         first=_side(first, block, times, task),
@@ -97,6 +100,7 @@ def compare(first: Path, second: Path, task: Task, bench: Bench) -> Comparison:
             float(_mean_gap(balance, others_balance)), *bootstrap_interval(_mean_gap, (balance, others_balance))
         ),
         net=Gap(float(difference(*courses)), *bootstrap_interval(difference, courses)),
+        moved=Gap(float(_mean_gap(moved, others_moved)), *bootstrap_interval(_mean_gap, (moved, others_moved))),
         samples=len(times),
         workload=task.workload.name,
         split=task.split,

@@ -1,4 +1,4 @@
-"""What candidates are judged on, gathered from the workloads folder."""
+"""What candidates are judged on, gathered from folders of workloads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class Task:
 
 
 def build_task(
-    folder: Path,
+    folders: Sequence[Path],
     workload: str,
     checks: Sequence[str],
     settings: Settings,
     split: Split = "search",
     topology: Topology | None = None,
 ) -> Task:
-    """Load the named workloads from `folder`. `topology` replaces the timed workload's own."""
-    timed = catalog.load(workload, folder, topology)
-    others = [catalog.load(name, folder) for name in checks if name != workload]
+    """Load the named workloads from `folders`. `topology` replaces the timed workload's own."""
+    timed = catalog.load(workload, *folders, topology=topology)
+    others = [catalog.load(name, *folders) for name in checks if name != workload]
     return Task(timed, split, others, settings)

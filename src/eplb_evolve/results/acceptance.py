@@ -1,41 +1,42 @@
 """Whether an evolved program is worth a record."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from eplb_evolve.evaluation.comparison import Comparison
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.results.board import Row
 
-BALANCE_NOISE = 0.002
-"""Balancedness as a share of the reference's on the same calls: differences up to this are chance."""
-TRANSFER_NOISE = 0.01
+Beside = Callable[[Evaluation, Row], Comparison | None]
+"""Measures the program of an evaluation (`first`) beside that of a row (`second`), on the same calls; None where that
+is not possible."""
+
+FAR_IN_BALANCE, FAR_IN_TRANSFERS = 0.05, 0.2
+"""Figures that were measured apart differ by chance, but not by more than this: balancedness as a share of the
+reference's, and transfers. A row that is further behind cannot beat a program."""
 
 
-def refusal(evaluations: Sequence[Evaluation], peers: Iterable[Row]) -> str:
+def refusal(evaluations: Sequence[Evaluation], peers: Iterable[Row], beside: Beside) -> str:
     """Why a program is not recorded: infeasible, or beaten everywhere; "" when it may be.
 
-    peers: rows that it is held against; only those of the same workload, windows, device and machine count.
+    peers: rows that it is held against; only those of the same workload, windows, device and machine count. Stored
+    figures only tell which rows may beat the program; whether one does is measured on the same calls.
     """
     for each in evaluations:
         if not each.feasible:
             return f"on {each.workload}, {each.split} windows: {each.reason}"
-    known = list(peers)
-    beaten = [(own, _better_one(own, known)) for own in evaluations if _peers(own, known)]
-    if not beaten or not all(other for _, other in beaten):
-        return ""
-    return "; ".join(
-        f"on {own.workload}, {own.split} windows, {other} is at least as good in time, balance and transfers and "
-        "better in one of them"
-        for own, other in beaten
-    )
-
-
-def _peers(own: Evaluation, rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if _comparable(own, row.evaluation)]
-
-
-def _better_one(own: Evaluation, rows: Iterable[Row]) -> str:
-    """Name of a row that beats the program, "" when none does."""
-    return next((row.name for row in _peers(own, rows) if _beats(row.evaluation, own)), "")
+    known, beaten = list(peers), []
+    for own in evaluations:
+        rivals = [row for row in known if _comparable(own, row.evaluation)]
+        if not rivals:
+            continue
+        better = next((row for row in _suspects(own, rivals) if _beats(beside(own, row))), None)
+        if better is None:
+            return ""
+        beaten.append(
+            f"on {own.workload}, {own.split} windows, {better.name} is at least as good in time, balance and transfers "
+            "and better in one of them"
+        )
+    return "; ".join(beaten)
 
 
 def _comparable(own: Evaluation, other: Evaluation) -> bool:
@@ -43,24 +44,35 @@ def _comparable(own: Evaluation, other: Evaluation) -> bool:
     return own.sha256 != other.sha256 and all(getattr(own, name) == getattr(other, name) for name in fields)
 
 
-def _beats(other: Evaluation, own: Evaluation) -> bool:
-    """Whether `other` is not worse in any figure, as far as can be told, and better beyond doubt in one."""
-    theirs, ours = _figures(other), _figures(own)
-    if theirs is None or ours is None:
-        return False
-    better = [high < low for (_, high), (low, _) in zip(theirs, ours, strict=True)]
-    worse = [low > high for (low, _), (_, high) in zip(theirs, ours, strict=True)]
-    return any(better) and not any(worse)
+def _suspects(own: Evaluation, rows: Iterable[Row]) -> list[Row]:
+    """The rows that may beat a program, the fastest first."""
+    ours = _figures(own)
+    if ours is None:
+        return []
+    found = []
+    for row in rows:
+        theirs = _figures(row.evaluation)
+        if theirs is None:
+            continue
+        slower = theirs[0] > ours[1]
+        far = theirs[2] < ours[2] - FAR_IN_BALANCE or theirs[3] > ours[3] + FAR_IN_TRANSFERS
+        if not slower and not far:
+            found.append((theirs[0], row))
+    return [row for _, row in sorted(found, key=lambda each: each[0])]
 
 
-def _figures(run: Evaluation) -> list[tuple[float, float]] | None:
-    """Time, balance and transfers as intervals, lower is better; None where one is unknown."""
+def _figures(run: Evaluation) -> tuple[float, float, float, float] | None:
+    """Low and high of the ratio, balancedness as a share of the reference's, transfers; None where one is unknown."""
     low, high, moved = run.ratio_low, run.ratio_high, run.transfers
-    if low is None or high is None or moved is None or run.balancedness is None or run.balancedness_reference is None:
+    if low is None or high is None or moved is None or run.balancedness is None or not run.balancedness_reference:
         return None
-    lost = -run.balancedness / run.balancedness_reference
-    return [
-        (low, high),
-        (lost - BALANCE_NOISE / 2, lost + BALANCE_NOISE / 2),
-        (moved - TRANSFER_NOISE / 2, moved + TRANSFER_NOISE / 2),
-    ]
+    return low, high, run.balancedness / run.balancedness_reference, moved
+
+
+def _beats(found: Comparison | None) -> bool:
+    """Whether the second program is not worse in any figure, as far as can be told, and better beyond doubt in one."""
+    if found is None:
+        return False
+    better = (found.time.low > 1, found.balance.high < 0, found.moved.low > 0)
+    worse = (found.time.high < 1, found.balance.low > 0, found.moved.high < 0)
+    return any(better) and not any(worse)

@@ -16,7 +16,7 @@ from eplb_evolve.evaluation.measured import (
 )
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.paths import cache_dir
+from eplb_evolve.paths import Project, cache_dir
 from eplb_evolve.results.board import Row, Table, declared_device, declared_provenance, evolved_rows, tables
 from eplb_evolve.results.ledger import Entry, Ledger, now
 from eplb_evolve.results.records import Record, read_records
@@ -39,15 +39,17 @@ class Board:
     entries: Sequence[Entry]
 
 
-def board(root: Path, run: Path | None, tasks: Sequence[Task], bench: LazyBench, every_seed: bool, say: Say) -> Board:
+def board(
+    project: Project, run: Path | None, tasks: Sequence[Task], bench: LazyBench, every_seed: bool, say: Say
+) -> Board:
     """The tables of these tasks: seeds, reference, and the programs of a run, its best measured on holdout windows."""
     ledger = Ledger(run) if run is not None else None
     entries = ledger.entries() if ledger is not None else []
     rows: list[Row] = []
     for task in tasks:
-        rows += standing_rows(root, task, bench, every_seed, say)
+        rows += standing_rows(project, task, bench, every_seed, say)
         if ledger is not None and task.split == "holdout":
-            entries += confirm(root, ledger, entries, task, bench, say)
+            entries += confirm(project, ledger, entries, task, bench, say)
     rows += evolved_rows(entries)
     wanted = {(task.workload.name, task.split, task.settings.objective) for task in tasks}
     comparable = [row for row in rows if _place(row.evaluation) in wanted]
@@ -59,7 +61,7 @@ def _place(run: Evaluation) -> tuple[str, str, str]:
 
 
 def standing_rows(
-    root: Path, task: Task, bench: LazyBench | None, every_seed: bool, say: Say, cache: Path | None = None
+    project: Project, task: Task, bench: LazyBench | None, every_seed: bool, say: Say, cache: Path | None = None
 ) -> list[Row]:
     """The seeds and the reference, from the cache where this machine has measured them before.
 
@@ -67,9 +69,7 @@ def standing_rows(
     bench nothing is measured. cache: the user's by default.
     """
     cache = cache or cache_dir()
-    files = {file.stem: file for file in sorted((root / "seeds").glob("*.py"))} | {
-        reference.NAME: Path(reference.__file__)
-    }
+    files = project.seed_files() | {reference.NAME: Path(reference.__file__)}
     rows = []
     for name, file in files.items():
         always = name in (PUBLISHED, reference.NAME)
@@ -78,7 +78,7 @@ def standing_rows(
         provenance = declared_provenance(file) if name != reference.NAME else "reference"
         for evaluation in _evaluations(name, file, task, bench, wanted, say, cache):
             rows.append(Row(name, provenance, evaluation, link=inside))
-    return _with_speedups(rows, root, task, bench, cache)
+    return _with_speedups(rows, project, task, bench, cache)
 
 
 def _evaluations(
@@ -91,9 +91,11 @@ def _evaluations(
     return [measured(file, task, bench(), cache)]
 
 
-def _with_speedups(rows: Sequence[Row], root: Path, task: Task, bench: LazyBench | None, cache: Path) -> list[Row]:
+def _with_speedups(
+    rows: Sequence[Row], project: Project, task: Task, bench: LazyBench | None, cache: Path
+) -> list[Row]:
     """The rows with speedup_over_seed, where the DeepSeek form is as shipped."""
-    form = root / "seeds" / f"{PUBLISHED}.py"
+    form = project.deepseek_form
     if not form.exists() or not is_deepseek_form(form):
         return list(rows)
     searched = dataclasses.replace(task, split="search")
@@ -107,23 +109,23 @@ def _with_speedups(rows: Sequence[Row], root: Path, task: Task, bench: LazyBench
     ]
 
 
-def recorded_rows(root: Path, task: Task, bench: LazyBench, say: Say, cache: Path) -> list[Row]:
+def recorded_rows(project: Project, task: Task, bench: LazyBench, say: Say, cache: Path) -> list[Row]:
     """Every evolved program that was recorded, measured now unless the cache has it."""
     rows = []
-    for record in evolved_records(root):
-        program = root / "results" / "records" / record.name / "program.py"
+    for record in evolved_records(project):
+        program = project.results / "records" / record.name / "program.py"
         for evaluation in _evaluations(record.name, program, task, bench, True, say, cache):
             rows.append(Row(record.name, "evolved", evaluation, record.how, link=f"records/{record.name}/"))
-    return _with_speedups(rows, root, task, bench, cache)
+    return _with_speedups(rows, project, task, bench, cache)
 
 
-def evolved_records(root: Path) -> Sequence[Record]:
+def evolved_records(project: Project) -> Sequence[Record]:
     """The records of programs that a search found."""
-    return [record for record in read_records(root / "results" / "records") if record.provenance == "evolved"]
+    return [record for record in read_records(project.results / "records") if record.provenance == "evolved"]
 
 
 def confirm(
-    root: Path, ledger: Ledger, entries: Sequence[Entry], task: Task, bench: LazyBench, say: Say
+    project: Project, ledger: Ledger, entries: Sequence[Entry], task: Task, bench: LazyBench, say: Say
 ) -> list[Entry]:
     """Measure the run's best programs of the search windows on the holdout windows; the new lines of its ledger."""
     here = [entry for entry in entries if entry.evaluation.workload == task.workload.name]
@@ -138,8 +140,7 @@ def confirm(
         if entry.evaluation.sha256 not in done:
             say(f"measuring {entry.evaluation.sha256[:10]} on the holdout windows ...")
             program = ledger.run / entry.evaluation.program
-            form = root / "seeds" / f"{PUBLISHED}.py"
-            evaluation = evaluate_with_speedup(program, task, bench(), form, cache_dir())
+            evaluation = evaluate_with_speedup(program, task, bench(), project.deepseek_form, cache_dir())
             added.append(Entry(evaluation.at(entry.evaluation.program), now(), entry.tier, entry.operators))
             ledger.append(added[-1])
     return added

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from eplb_evolve import machine
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
 from eplb_evolve.placement import Ints, Topology
-from eplb_evolve.sandbox import kernel
+from eplb_evolve.sandbox import kernel, leftovers
 from eplb_evolve.sandbox.files import remove_tree
 from eplb_evolve.sandbox.levels import STRONGEST_ON_GPU, Level
 from eplb_evolve.sandbox.limits import Limits
@@ -72,26 +72,30 @@ class Zygote:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.twin = twin
-        self.folder = os.path.realpath(tempfile.mkdtemp(prefix="eplb-sandbox-"))
-        Path(self.folder).chmod(0o711)  # workers, which are other users, reach their own folder below it
+        leftovers.sweep()
+        self.folder, self._lock = leftovers.new_folder()
         self.device = device
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         highest = highest if device == "cpu" else weaker(highest, STRONGEST_ON_GPU)
+        environment = _clean_environment(device) | dict(environment or {})
         with theirs:
-            arguments = [str(theirs.fileno()), str(os.getpid()), self.folder, highest]
-            self._process = subprocess.Popen(
-                [*self.command, *arguments],
-                pass_fds=[theirs.fileno()],
-                env=_clean_environment(device) | dict(environment or {}),
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                cwd="/",
-            )
+            self._process = self._start(theirs.fileno(), highest, environment)
         self._control = ours
         self._control.settimeout(START_SECONDS)
         self.level: Level = self._answer("start")["level"]
         if self.level != "full" and os.getuid():
             kernel.set_dumpable(False)  # workers run as our own user: none may reach into this process
+
+    def _start(self, control: int, highest: Level, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        """The zygote's process, with nothing of ours but its end of the control socket and this environment."""
+        return subprocess.Popen(
+            [*self.command, str(control), str(os.getpid()), self.folder, highest],
+            pass_fds=[control],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
 
     @property
     def pid(self) -> int:
@@ -138,6 +142,7 @@ class Zygote:
             self._process.kill()
             self._process.wait()
         remove_tree(self.folder)  # where a killed zygote could not do it itself
+        os.close(self._lock)
 
 
 class Worker:

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from eplb_evolve.sandbox import kernel, landlock, seccomp, user
+from eplb_evolve.sandbox import kernel, landlock, readable, seccomp, user
 from eplb_evolve.sandbox.levels import Level
 from eplb_evolve.sandbox.limits import Limits
 
@@ -20,7 +20,7 @@ SYSTEM = (
     "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems", "/proc/version", "/proc/sys",
     "/sys/devices/system", "/sys/fs/cgroup", "/dev/urandom", "/dev/random", "/dev/zero",
 )  # fmt: skip
-"""What compilers and libraries read besides Python's own folders. No home, no /tmp, no project."""
+"""What compilers and libraries read besides Python's own folders. No home, no /tmp, no project, not our package."""
 
 CUDA = (
     "/proc/driver/nvidia", "/proc/driver/nvidia-uvm", "/proc/driver/nvidia-caps", "/proc/devices", "/proc/modules",
@@ -58,7 +58,7 @@ class Confinement:
         if self.uid is not None:
             for path in (Path(self.workdir), *Path(self.workdir).iterdir()):
                 os.chown(path, self.uid, self.uid)
-            user.expose(self.uid, user.interpreter_folders(), [self.workdir])
+            user.expose(self.uid, readable.interpreter_folders(), [self.workdir])
             user.become(self.uid)
         if self.level == "full":
             enter_namespaces()
@@ -74,12 +74,13 @@ class Confinement:
             return
         kernel.forbid_new_privileges()
         ourselves = os.path.realpath("/proc/self")
-        read = [*SYSTEM, *user.interpreter_folders(), ourselves]
+        read = [*SYSTEM, *readable.interpreter_folders(), ourselves]
         write = [self.workdir, "/dev/null"]
         if cuda:
             read += CUDA
             write += [*CUDA_DEVICES, f"{ourselves}/task"]  # the driver names its threads there, or does not start
-        landlock.restrict(read, write)
+        whole, listed = readable.without_our_package(read)
+        landlock.restrict(whole, write, listed)
         kernel.drop_capabilities()
         seccomp.restrict()
 

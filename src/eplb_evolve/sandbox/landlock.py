@@ -27,8 +27,10 @@ def abi() -> int:
     return 0
 
 
-def restrict(read: Iterable[str], write: Iterable[str]) -> None:
+def restrict(read: Iterable[str], write: Iterable[str], listed: Iterable[str] = ()) -> None:
     """Confine this process to reading (and executing) below `read`, and to anything but device nodes below `write`.
+
+    Below `listed` it sees the names of files, but reads none.
 
     From version 4 of the interface TCP is closed too; from 6 on, signals and abstract sockets end at the border.
     Paths that do not exist are left out. Raises OSError where the kernel has no landlock.
@@ -44,6 +46,8 @@ def restrict(read: Iterable[str], write: Iterable[str]) -> None:
     try:
         for path in read:
             _allow(ruleset, path, _READ & handled)
+        for path in listed:
+            _allow(ruleset, path, _READ_DIR)
         for path in write:
             _allow(ruleset, path, handled & ~(_MAKE_CHAR | _MAKE_BLOCK))
         kernel.syscall(_RESTRICT_SELF, ruleset, 0, what="landlock_restrict_self")

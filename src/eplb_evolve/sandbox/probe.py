@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eplb_evolve.sandbox import confinement, kernel, landlock, seccomp, user
+from eplb_evolve.sandbox import confinement, kernel, landlock, readable, seccomp, user
 from eplb_evolve.sandbox.levels import LEVELS, Level
 from eplb_evolve.sandbox.process import describe_exit
 
@@ -83,13 +83,13 @@ def _try(mechanism: str, attempt: Callable[[], None], remedy: str) -> Finding:
 
 def _enter_as_another_user(folder: str, attempt: Callable[[], None]) -> None:
     if os.getuid() == 0:
-        user.expose(user.FIRST_UID, user.interpreter_folders(), [folder])
+        user.expose(user.FIRST_UID, readable.interpreter_folders(), [folder])
         user.become(user.FIRST_UID)
     attempt()
 
 
 def _read_the_interpreter() -> None:
-    for place in user.interpreter_folders():
+    for place in readable.interpreter_folders():
         os.listdir(place)
     Path(os.__file__).read_bytes()
 

@@ -2,8 +2,6 @@
 
 import os
 import stat
-import sys
-import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,16 +9,6 @@ from eplb_evolve.sandbox import kernel
 
 FIRST_UID, UIDS = 61_000, 1_000
 """Each worker of a root-owned sandbox gets an id of its own, so that none can signal another."""
-
-
-def interpreter_folders() -> list[str]:
-    """Every folder that Python and its packages are read from."""
-    places = [sys.prefix, sys.base_prefix, *(sysconfig.get_paths()[key] for key in ("stdlib", "purelib", "platlib"))]
-    folders: list[Path] = []
-    for place in sorted({Path(place).resolve() for place in places}):
-        if not any(place.is_relative_to(folder) for folder in folders):
-            folders.append(place)
-    return [str(folder) for folder in folders]
 
 
 def blocked_at(path: str, uid: int) -> str | None:

@@ -1,5 +1,9 @@
-"""The workloads of a folder: NAME.toml, a card, and for recorded ones NAME.npz."""
+"""Workloads in folders: NAME.toml, a card, and for recorded ones NAME.npz beside it.
 
+Where several folders are given, a name in an earlier one hides the same name in a later one.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,40 +17,49 @@ from eplb_evolve.workload.counts import Counts, read_counts, sum_windows
 from eplb_evolve.workload.windows import Workload
 
 
-def names(folder: Path) -> list[str]:
-    """Names of the workloads in `folder`, sorted."""
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder of workloads")
-    return sorted(path.stem for path in folder.glob("*.toml"))
+def names(*folders: Path) -> list[str]:
+    """Names of the workloads in `folders`, sorted."""
+    return sorted(_cards(folders))
 
 
-def read_card(name: str, folder: Path) -> Card:
-    """The card of workload `name`; UsageError with a suggestion if the folder has none of that name."""
-    known = names(folder)
-    if name not in known:
-        raise UsageError(
-            f"unknown workload '{name}'{suggestion(name, known)}; {folder} has {', '.join(known) or 'none'}"
-        )
-    return cardfile.read(folder / f"{name}.toml")
+def read_card(name: str, *folders: Path) -> Card:
+    """The card of workload `name`; UsageError with a suggestion if there is none of that name."""
+    return cardfile.read(_card_file(name, folders))
 
 
-def load(name: str, folder: Path, topology: Topology | None = None) -> Workload:
-    """Workload `name` of `folder`, its data checked against the card's sha256; `topology` replaces the card's.
+def load(name: str, *folders: Path, topology: Topology | None = None) -> Workload:
+    """Workload `name`, its data checked against the card's sha256; `topology` replaces the card's.
 
     UsageError for an unknown name, a wrong card, missing or changed data, or a topology that does not fit.
     """
-    card = read_card(name, folder)
-    origin = _origin(card, folder)
-    recorded = read_counts(folder / f"{origin.name}.npz", origin.sha256, origin.shape)
+    card = read_card(name, *folders)
+    origin, recorded = _recorded(card, folders)
     windows, placed = _build(card, origin, sum_windows(recorded, origin.interval_steps))
     return Workload(card, topology or card.topology, windows.astype(np.float64), recorded, placed)
 
 
-def build(card: Card, folder: Path) -> Counts:
-    """Windows [windows, layers, experts], summed from the recorded counts, or composed of its source's."""
-    origin = _origin(card, folder)
-    recorded = read_counts(folder / f"{origin.name}.npz", origin.sha256, origin.shape)
-    return _build(card, origin, sum_windows(recorded, origin.interval_steps))[0]
+def _cards(folders: Sequence[Path]) -> dict[str, Path]:
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: no such folder of workloads")
+    return {file.stem: file for folder in reversed(folders) for file in folder.glob("*.toml")}
+
+
+def _card_file(name: str, folders: Sequence[Path]) -> Path:
+    known = _cards(folders)
+    if name not in known:
+        where = f"{' and '.join(map(str, folders))} {'has' if len(folders) == 1 else 'have'}"
+        raise UsageError(
+            f"unknown workload '{name}'{suggestion(name, known)}; {where} {', '.join(sorted(known)) or 'none'}"
+        )
+    return known[name]
+
+
+def _recorded(card: Card, folders: Sequence[Path]) -> tuple[Card, Counts]:
+    """The card whose data is read, and that data: it lies beside its card."""
+    origin = _origin(card, folders)
+    file = _card_file(origin.name, folders).with_suffix(".npz")
+    return origin, read_counts(file, origin.sha256, origin.shape)
 
 
 def _build(card: Card, origin: Card, recorded: Counts) -> tuple[Counts, NDArray[np.int64] | None]:
@@ -67,11 +80,11 @@ def _build(card: Card, origin: Card, recorded: Counts) -> tuple[Counts, NDArray[
     return composed, placed
 
 
-def _origin(card: Card, folder: Path) -> Card:
+def _origin(card: Card, folders: Sequence[Path]) -> Card:
     """The card whose data is read: a composite's source, which must be recorded and split the same way."""
     if card.composition is None:
         return card
-    origin = read_card(card.composition.source, folder)
+    origin = read_card(card.composition.source, *folders)
     where = f"{card.name}.toml: "
     if origin.composition is not None:
         raise UsageError(f"{where}composition.source '{origin.name}' is itself composed; name a recorded workload")
