@@ -7,7 +7,7 @@ BIN := .venv/bin
 STAMP := $(shell date -u +%Y%m%d-%H%M%S)
 OUT ?= results/runs/$(STAMP)
 
-.PHONY: evolve test control gpu clean
+.PHONY: evolve test test-all control gpu clean
 
 # The search: checks, a stock openevolve-run over $(SEED), which it prints, with a live view; then the leaderboard with the
 # best programs on the holdout windows.
@@ -20,7 +20,11 @@ test: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup --durations=10
+
+# The same with every program of tests/exploits at every sandbox level.
+test-all: .venv/installed-dev
+	$(BIN)/pytest -n 2 --dist loadgroup --durations=10 --all-levels
 
 # The control: searches without an LLM, and blind mutation, five seeds each; hours. LLM=NAME=CONFIG adds an endpoint.
 control: .venv/installed-plots

@@ -21,7 +21,7 @@ from eplb_evolve import config, machine
 from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.task import build_task
-from eplb_evolve.paths import CONFIG_NAME, project_root
+from eplb_evolve.paths import project
 
 
 @contextlib.contextmanager
@@ -43,8 +43,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--busy", type=int, default=0)
     arguments = parser.parse_args()
-    section = config.read_eplb(project_root() / CONFIG_NAME)
-    task = build_task(project_root() / "workloads", section.workload, section.checks, section.settings())
+    section = config.read_eplb(project().config)
+    task = build_task(project().workloads, section.workload, section.checks, section.settings())
     print(f"{arguments.program} on {task.workload.name}, {arguments.busy} busy loops beside it")
     print(f"{machine.describe()}; {datetime.date.today()}")
     print(f"{'':4s}{'ms':>8s}{'x ref':>8s}{'pairs':>7s}{'quiet':>7s}{'wall s beyond first call':>26s}")

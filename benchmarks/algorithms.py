@@ -34,7 +34,7 @@ from algorithms_report import ORACLE, PLACED_ONCE, write_report
 
 from eplb_evolve import machine, reference
 from eplb_evolve.errors import CandidateFailure
-from eplb_evolve.paths import project_root
+from eplb_evolve.paths import project
 from eplb_evolve.placement import (
     Floats,
     Ints,
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--only", nargs="*", default=None, help="stems of files in seeds/")
-    parser.add_argument("--out", type=Path, default=project_root() / "results" / "benchmarks")
+    parser.add_argument("--out", type=Path, default=project().root / "results" / "benchmarks")
     parser.add_argument("--measure", type=Path, default=None, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure is not None:
@@ -143,7 +143,7 @@ def measure(threads: int, rounds: int, seconds: float, only: list[str] | None) -
 
 def seeds(only: list[str] | None) -> dict[str, ModuleType]:
     """The programs in seeds/ that this benchmark's device can run, by their stems."""
-    files = sorted((project_root() / "seeds").glob("*.py"))
+    files = sorted((project().root / "seeds").glob("*.py"))
     return {
         file.stem: loaded(file)
         for file in files
@@ -163,7 +163,7 @@ def loaded(file: Path) -> ModuleType:
 
 def cases(growth: bool) -> Iterator[Case]:
     """Recorded workloads on their holdout windows, then synthetic shapes."""
-    folder = project_root() / "workloads"
+    folder = project().root / "workloads"
     for name in catalog.names(folder):
         workload = catalog.load(name, folder)
         yield Case(name, workload.topology, workload.windows, workload.pairs("holdout"))

@@ -38,7 +38,7 @@ from eplb_evolve.evaluation import checks
 from eplb_evolve.evaluation.constraint import CallBalance, judge, measure
 from eplb_evolve.evaluation.inputs import NOISE, CallInputs, perturb
 from eplb_evolve.evaluation.settings import Thresholds
-from eplb_evolve.paths import CONFIG_NAME, project_root
+from eplb_evolve.paths import project
 from eplb_evolve.placement import Floats, Ints, Placement, Topology
 from eplb_evolve.workload import catalog
 from eplb_evolve.workload.card import SPLITS
@@ -245,8 +245,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tie-breakings", type=int, default=200)
     arguments = parser.parse_args()
-    section = config.read_eplb(project_root() / CONFIG_NAME)
-    folder = project_root() / "workloads"
+    section = config.read_eplb(project().config)
+    folder = project().root / "workloads"
     rng = np.random.default_rng(0)
     print(f"{machine.describe()}; {datetime.date.today()}")
     for name, least in section.profiles.items():

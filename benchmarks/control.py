@@ -30,7 +30,7 @@ from control_report import write_report
 
 from eplb_evolve import machine
 from eplb_evolve.evaluation.measured import DEEPSEEK_FORM_SHA256
-from eplb_evolve.paths import CONFIG_NAME, project_root
+from eplb_evolve.paths import project
 from eplb_evolve.results.ledger import Ledger
 
 FIRST_PORT = 18770
@@ -56,11 +56,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3, 4, 5])
     parser.add_argument("--models", nargs="*", default=["embedded", "random-edits"])
     parser.add_argument("--llm", nargs="*", default=[], metavar="NAME=CONFIG", help="an LLM's configuration")
-    parser.add_argument("--out", type=Path, default=project_root() / "results" / "control")
+    parser.add_argument("--out", type=Path, default=project().root / "results" / "control")
     parser.add_argument("--again", action="store_true", help="measure the best programs beside the seed, no more runs")
-    parser.add_argument("--scratch", type=Path, default=project_root() / "results" / "runs" / "control")
+    parser.add_argument("--scratch", type=Path, default=project().root / "results" / "runs" / "control")
     arguments = parser.parse_args()
-    configs = dict.fromkeys(arguments.models, project_root() / CONFIG_NAME)
+    configs = dict.fromkeys(arguments.models, project().config)
     configs |= {name: Path(path) for name, _, path in (item.partition("=") for item in arguments.llm)}
     runs = arguments.out / "runs"
     runs.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def make_run(plan: Plan, scratch: Path) -> dict[str, object]:
     command += ["--config", str(config), "--output", str(folder), "--iterations", str(plan.evaluations - 1)]
     started = time.time()
     with (folder / "output.txt").open("w") as output:
-        process = subprocess.Popen(command, cwd=project_root(), stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(command, cwd=project().root, stdout=output, stderr=output, start_new_session=True)
         while process.poll() is None and time.time() - started < plan.minutes * 60:
             time.sleep(POLL_S)
         seconds = time.time() - started
@@ -124,14 +124,14 @@ def make_run(plan: Plan, scratch: Path) -> dict[str, object]:
 def measured_again(runs: Path) -> dict[str, object]:
     """The seed and the best program of each run that found one, on the holdout windows."""
     with tempfile.TemporaryDirectory() as folder:
-        programs = [project_root() / "seeds" / "deepseek.py"]
+        programs = [project().root / "seeds" / "deepseek.py"]
         for file in sorted(runs.glob("*.json")):
             best = json.loads(file.read_text())["best"]
             if best and best["sha256"] != DEEPSEEK_FORM_SHA256:
                 programs.append(Path(folder) / f"{file.stem}.py")
                 programs[-1].write_text(best["source"])
         command = [Path(sys.executable).with_name("eplb"), "evaluate", *programs, "--split", "holdout", "--json"]
-        answer = subprocess.run(command, cwd=project_root(), stdout=subprocess.PIPE, check=True, text=True)
+        answer = subprocess.run(command, cwd=project().root, stdout=subprocess.PIPE, check=True, text=True)
     seed, *others = json.loads(answer.stdout)
     kept = ("time_ms", "ratio_to_reference", "ratio_low", "ratio_high", "first_call_ms", "balancedness")
     kept += ("balancedness_reference",)

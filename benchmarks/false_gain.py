@@ -19,7 +19,7 @@ from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.task import build_task
-from eplb_evolve.paths import CONFIG_NAME, project_root
+from eplb_evolve.paths import project
 
 
 def main() -> None:
@@ -28,8 +28,8 @@ def main() -> None:
     parser.add_argument("program", type=Path, nargs="?", default=Path(reference.__file__))
     parser.add_argument("--evaluations", type=int, default=200)
     arguments = parser.parse_args()
-    section = config.read_eplb(project_root() / CONFIG_NAME)
-    task = build_task(project_root() / "workloads", section.workload, section.checks, section.settings())
+    section = config.read_eplb(project().config)
+    task = build_task(project().workloads, section.workload, section.checks, section.settings())
     print(f"{arguments.program.name} on {task.workload.name}, {arguments.evaluations} evaluations of the same program")
     print(f"{machine.describe()}; {datetime.date.today()}")
     incumbent: Incumbent | None = None

@@ -35,7 +35,7 @@ import yaml
 from eplb_evolve import machine, reference
 from eplb_evolve.evaluation import null_program
 from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.paths import CONFIG_NAME, project_root
+from eplb_evolve.paths import project
 from eplb_evolve.results.ledger import Ledger
 from eplb_evolve.sandbox import kernel, process
 from eplb_evolve.sandbox.user import FIRST_UID, UIDS
@@ -161,7 +161,7 @@ def script(iterations: int, kinds: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def seed_text() -> str:
     """The seed program."""
-    return (project_root() / "initial_program.py").read_text()
+    return (project().root / "initial_program.py").read_text()
 
 
 class Endpoint(http.server.ThreadingHTTPServer):
@@ -216,7 +216,7 @@ class Run:
 
     def start(self, port: int) -> "subprocess.Popen[bytes]":
         """The stock command."""
-        root = project_root()
+        root = project().root
         command = [str(Path(sys.executable).with_name("openevolve-run")), str(root / "initial_program.py")]
         command += [str(root / "evaluator.py"), "--config", str(self._configuration(port))]
         command += ["--output", str(self.output), "--iterations", str(self.iterations)]
@@ -227,12 +227,12 @@ class Run:
 
     def _configuration(self, port: int) -> Path:
         """The shipped configuration, with our endpoint, whole programs for answers, and our settings for `eplb`."""
-        document = yaml.safe_load((project_root() / CONFIG_NAME).read_text())
+        document = yaml.safe_load((project().config).read_text())
         document["diff_based_evolution"] = False
         document["checkpoint_interval"] = math.gcd(document["checkpoint_interval"], self.iterations)
         models = [{"name": "scripted", "weight": 1.0}]
         document["llm"] |= {"api_base": f"http://127.0.0.1:{port}/v1", "models": models}
-        document["prompt"]["template_dir"] = str(project_root() / document["prompt"]["template_dir"])
+        document["prompt"]["template_dir"] = str(project().root / document["prompt"]["template_dir"])
         for key, value in self.settings.items():
             document["eplb"][key] = {**document["eplb"][key], **value} if isinstance(value, dict) else value
         file = self.folder / "config.yaml"

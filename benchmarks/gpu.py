@@ -64,7 +64,7 @@ class Report:
 def measure(device: Device, settings: Settings, repeats: int = REPEATS) -> Report:
     """Evaluate all programs with their tensors on `device`."""
     settings = dataclasses.replace(settings, device=device)
-    task = build_task(ROOT / "workloads", WORKLOAD, CHECKS, settings)
+    task = build_task([ROOT / "workloads"], WORKLOAD, CHECKS, settings)
     with closing(open_bench(settings)) as bench:
         start = statistics.median(_start_ms(bench, settings) for _ in range(STARTS))
         with bench.timing_lock():

@@ -18,7 +18,7 @@ import torch
 from algorithms import Case, Runner, seeds
 
 from eplb_evolve import machine, reference
-from eplb_evolve.paths import project_root
+from eplb_evolve.paths import project
 from eplb_evolve.placement import Floats, Topology, gpu_loads
 from eplb_evolve.workload import catalog
 
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=None, help="stems of files in seeds/")
     arguments = parser.parse_args()
     programs = seeds(arguments.only) | {reference.NAME: reference}
-    folder = project_root() / "workloads"
+    folder = project().root / "workloads"
     workloads = {name: catalog.load(name, folder) for name in catalog.names(folder)}
     print(f"{machine.describe()}; {time.strftime('%Y-%m-%d', time.gmtime())}")
 

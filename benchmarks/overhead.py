@@ -28,7 +28,7 @@ import yaml
 from faults import Endpoint
 
 from eplb_evolve import machine
-from eplb_evolve.paths import CONFIG_NAME, project_root
+from eplb_evolve.paths import project
 from eplb_evolve.proposer.embedded import LOG_NAME
 
 EVALUATOR = """
@@ -79,10 +79,10 @@ def intervals(folder: Path, iterations: int, model: str, port: int) -> list[floa
     document["diff_based_evolution"] = model == "embedded"
     document["llm"] |= {"api_base": f"http://127.0.0.1:{port}/v1", "models": [{"name": model, "weight": 1.0}]}
     (folder / "config.yaml").write_text(yaml.safe_dump(document))
-    command = [str(Path(sys.executable).with_name("openevolve-run")), str(project_root() / "initial_program.py")]
+    command = [str(Path(sys.executable).with_name("openevolve-run")), str(project().root / "initial_program.py")]
     command += [str(folder / "evaluator.py"), "--config", str(folder / "config.yaml")]
     command += ["--output", str(folder / "run"), "--iterations", str(iterations)]
-    subprocess.run(command, check=True, capture_output=True, cwd=project_root())
+    subprocess.run(command, check=True, capture_output=True, cwd=project().root)
     stamps = [float(line) for line in log.read_text().split()]
     return [after - before for before, after in itertools.pairwise(stamps[1:])]
 
@@ -96,7 +96,7 @@ def gateway(folder: Path) -> Iterator[int]:
         port = free.server_port
     command = [str(Path(sys.executable).with_name("eplb")), "gateway", "--config", str(folder / "gateway.yaml")]
     command += ["--run", str(folder / "record"), "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=project_root()) as process:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=project().root) as process:
         try:
             wait_for(port)
             yield port
@@ -116,8 +116,8 @@ def wait_for(port: int) -> None:
 
 def configuration() -> dict:
     """The shipped one, with paths that hold anywhere."""
-    document = yaml.safe_load((project_root() / CONFIG_NAME).read_text())
-    document["prompt"]["template_dir"] = str(project_root() / document["prompt"]["template_dir"])
+    document = yaml.safe_load((project().config).read_text())
+    document["prompt"]["template_dir"] = str(project().root / document["prompt"]["template_dir"])
     return document
 
 

@@ -15,7 +15,7 @@ import statistics
 import time
 
 from eplb_evolve import machine
-from eplb_evolve.paths import project_root
+from eplb_evolve.paths import project
 from eplb_evolve.proposer.engine import NothingToPropose, propose
 
 INSPIRATIONS = 3
@@ -51,7 +51,7 @@ def main() -> None:
 
 def sources() -> list[str]:
     """The seed, and the best program of each run of the control that found one."""
-    root = project_root()
+    root = project().root
     runs = [json.loads(file.read_text()) for file in sorted((root / "results" / "control" / "runs").glob("*.json"))]
     found = {run["best"]["source"] for run in runs if run["best"]}
     return [(root / "initial_program.py").read_text(), *sorted(found - {(root / "initial_program.py").read_text()})]

@@ -21,7 +21,7 @@ import torch
 from algorithms import loaded
 
 from eplb_evolve import machine
-from eplb_evolve.paths import project_root
+from eplb_evolve.paths import project
 from eplb_evolve.placement import Floats, Ints, Topology, initial_phy2log
 from eplb_evolve.serving.cost import net_throughput, transfer_s
 from eplb_evolve.serving.presets import deployment
@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--windows", type=int, default=8)
     windows = parser.parse_args().windows
-    program = loaded(project_root() / "seeds" / "cpp_simd.py").rebalance_experts
+    program = loaded(project().root / "seeds" / "cpp_simd.py").rebalance_experts
     served = deployment("deepseek-v3-decode")
     print(f"{machine.describe()}; {time.strftime('%Y-%m-%d', time.gmtime())}; {windows} windows")
     print(

@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 from eplb_evolve import machine, reference
-from eplb_evolve.paths import project_root
+from eplb_evolve.paths import project
 from eplb_evolve.serving.cost import transfer_s
 from eplb_evolve.serving.presets import HARDWARE, MODELS, Deployment
 from eplb_evolve.serving.simulation import Course, simulate
@@ -58,7 +58,7 @@ def main() -> None:
 
 def greedy(name: str) -> Course:
     """The exact greedy on a recorded workload."""
-    workload = catalog.load(name, project_root() / "workloads")
+    workload = catalog.load(name, *project().workloads)
     topology = workload.topology.as_arguments()
     return simulate("greedy", workload, lambda load, _: (reference.plan(load, *topology)[0], 0.0))
 

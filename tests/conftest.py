@@ -1,8 +1,10 @@
 """Shared fixtures: a private cache, one bench for all tests, a small task, and programs made from the seed."""
 
+import glob
 import os
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from support import ROOT, SEED
@@ -11,6 +13,23 @@ from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.settings import Settings, Timing
 from eplb_evolve.evaluation.task import build_task
 from eplb_evolve.sandbox import Limits
+
+CHEATS_FILES = ("/tmp/eplb-plan*", "/dev/shm/eplb-plan*", str(Path.home() / "*eplb-plan*"))
+"""What programs of tests/exploits write where a weak sandbox lets them."""
+
+
+def pytest_sessionfinish(session):
+    if not hasattr(session.config, "workerinput"):  # once, after all processes of pytest-xdist
+        for pattern in CHEATS_FILES:
+            for file in glob.glob(pattern):
+                Path(file).unlink()
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--all-levels", action="store_true", help="Every program of tests/exploits at every sandbox level."
+    )
+
 
 HEADER = "def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):\n"
 
@@ -33,7 +52,7 @@ def bench(cache):
 def task():
     """Small and quick: 24 layers x 32 experts, few pairs, short limits."""
     settings = Settings(timing=Timing(pairs_fast=4, pairs_slow=3), limits=Limits(first_call_s=4.0, call_s=2.0))
-    return build_task(ROOT / "workloads", "gptoss20b-phased", [], settings)
+    return build_task([ROOT / "workloads"], "gptoss20b-phased", [], settings)
 
 
 def write_program(folder, text="", wrapping=""):
@@ -69,12 +88,12 @@ def configured(tmp_path):
 
 @pytest.fixture
 def no_orphans(tmp_path, monkeypatch):
-    """Fail when a process of the test's run is left; the run keeps its temporary files in the test's folder."""
+    """Fail when a process or a temporary file of the test's run is left; these lie in the test's folder."""
     from searches import processes_of
 
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     yield
     deadline = time.monotonic() + 10
-    while (left := processes_of(tmp_path)) and time.monotonic() < deadline:
+    while (left := [*processes_of(tmp_path), *tmp_path.glob("eplb-*")]) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not left

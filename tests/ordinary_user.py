@@ -14,11 +14,11 @@ UID = 59_999
 
 def run(folder: str, command: list[str]) -> None:
     """Give up root and replace this process."""
-    from eplb_evolve.sandbox import user
+    from eplb_evolve.sandbox import readable, user
 
     folder = os.path.realpath(folder)
     os.chown(folder, UID, UID)
-    user.expose(UID, user.interpreter_folders(), [folder])
+    user.expose(UID, readable.interpreter_folders(), [folder])
     user.become(UID)
     os.environ.update(HOME=folder, TMPDIR=folder, XDG_CACHE_HOME=folder, PYTHONDONTWRITEBYTECODE="1")
     os.chdir(folder)

@@ -18,7 +18,10 @@ os.environ["TRITON_INTERPRET"] = "1"  # Triton asks when a kernel is defined
 ROOT = Path(__file__).parents[1]
 WORKLOADS = catalog.names(ROOT / "workloads")
 SEEDS = sorted(file for file in (ROOT / "seeds").glob("*.py") if not file.is_symlink())
+BLIND = ("fixed_spread", "never", "random_placement")
+"""Policies that do not look at the load."""
 EXACT = [file for file in SEEDS if re.search(r"^Exact: yes", file.read_text(), re.MULTILINE)]
+INEXACT = [file for file in SEEDS if file not in EXACT and file.stem not in BLIND]
 MOVEMENT_AWARE = [
     file for file in SEEDS if re.search(r"^def rebalance_experts.*old_phy2log", file.read_text(), re.MULTILINE)
 ]
@@ -44,7 +47,12 @@ def loaded(file):
     return module
 
 
-@pytest.fixture(scope="module", params=SEEDS, ids=lambda file: file.stem)
+def grouped(files):
+    """Parameters; all tests of one seed run in one process, which compiles it once."""
+    return [pytest.param(file, id=file.stem, marks=pytest.mark.xdist_group(f"seed {file.stem}")) for file in files]
+
+
+@pytest.fixture(scope="module", params=grouped(SEEDS))
 def seed(request):
     """One of the seeds: its module, and what its header says."""
     interpreted = request.param.stem.startswith("triton")
@@ -108,9 +116,19 @@ def test_the_header_says_where_it_comes_from(seed):
         assert name in seed.fields or f"{name}:" in seed.__doc__, f"{name} is missing"
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("seed", grouped(file for file in SEEDS if file.stem in BLIND), indirect=True)
+def test_policies_that_do_not_look_at_the_load_are_valid(seed, name):
+    experts, topology = TOPOLOGIES[name]
+    one, other = (planned(seed, loads(kind, 5, experts), topology) for kind in ("heavy tail", "zeros"))
+    assert (one.phy2log == other.phy2log).all()
+
+
+@pytest.mark.parametrize("seed", grouped(INEXACT), indirect=True)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", NAMES)
 def test_placements_are_valid(seed, name, kind):
+    """Those of the exact ones are verified below."""
     experts, topology = TOPOLOGIES[name]
     planned(seed, loads(kind, min(5, seed.most_layers), experts), topology)
 
@@ -121,7 +139,7 @@ def test_any_dtype_of_loads_will_do(seed, dtype):
     planned(seed, loads("ties", 3, experts).to(dtype), topology)
 
 
-@pytest.mark.parametrize("seed", EXACT, indirect=True, ids=lambda file: file.stem)
+@pytest.mark.parametrize("seed", grouped(EXACT), indirect=True)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", NAMES)
 def test_exact_forms_balance_as_the_published_one(seed, published, name, kind):
@@ -130,7 +148,7 @@ def test_exact_forms_balance_as_the_published_one(seed, published, name, kind):
     assert_as_balanced(seed, published, weight, topology)
 
 
-@pytest.mark.parametrize("seed", EXACT, indirect=True, ids=lambda file: file.stem)
+@pytest.mark.parametrize("seed", grouped(EXACT), indirect=True)
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_exact_forms_balance_as_the_published_one_on_recorded_loads(seed, published, name):
     workload = catalog.load(name, ROOT / "workloads")
@@ -138,9 +156,7 @@ def test_exact_forms_balance_as_the_published_one_on_recorded_loads(seed, publis
     assert_as_balanced(seed, published, torch.tensor(load).float(), workload.topology)
 
 
-@pytest.mark.parametrize(
-    "seed", [file for file in EXACT if file not in MOVEMENT_AWARE], indirect=True, ids=lambda file: file.stem
-)
+@pytest.mark.parametrize("seed", grouped(file for file in EXACT if file not in MOVEMENT_AWARE), indirect=True)
 def test_exact_forms_give_the_placement_in_vllms_own_test(seed):
     load = [[90, 132, 40, 61, 104, 165, 39, 4, 73, 56, 183, 86], [20, 107, 104, 64, 19, 197, 187, 157, 172, 86, 16, 27]]
     placement = planned(seed, torch.tensor(load), Topology(16, 4, 2, 8))
@@ -176,7 +192,7 @@ def test_the_loads_given_are_left_alone(seed):
     assert torch.equal(weight, before)
 
 
-@pytest.mark.parametrize("seed", MOVEMENT_AWARE, indirect=True, ids=lambda file: file.stem)
+@pytest.mark.parametrize("seed", grouped(MOVEMENT_AWARE), indirect=True)
 def test_movement_aware_forms_move_less_than_the_greedy(seed, published):
     topology = Topology(72, 4, 2, 8)
     weight = loads("heavy tail", 8, 64)

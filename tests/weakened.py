@@ -1,97 +1,231 @@
-"""Weakened evaluators: each lacks one defence, so that a cheat which fools it is proven to be one.
+"""Weakened evaluators: the real one with one defence taken out, so that a cheat which fools it is proven to be one.
 
-`weakened_server.py` is a process with torch loaded that runs them. Here are their names and the test side of it.
+All of them run on the weakest machine there is: no user but ours, no namespaces, no landlock, no seccomp, and a twin
+forked from the process that the first zygote was forked from. Some cheats need no more. Others are stopped twice: then
+both defences are taken out.
+
+The reference and the null call run in the evaluator's process, and nothing of ours is started anew: to be quick.
 """
 
-import contextlib
 import json
+import math
 import os
-import subprocess
 import sys
-from pathlib import Path
+import time
 
-from exploit_files import Exploit
+import numpy as np
+import weakened_in_process
+import weakened_parts as parts
+import weakened_task
+from weakened_in_process import GlobalState, InProcess
+
+from eplb_evolve import placement
+from eplb_evolve.evaluation import bench, calls, checks, constraint, inputs, pipeline, processors, replay
+from eplb_evolve.evaluation.settings import Thresholds
+from eplb_evolve.sandbox import answers, client, kernel, limits, probe, process, protocol, watch, worker, zygote
+from eplb_evolve.sandbox.devices import Host
+from eplb_evolve.sandbox.timekeeper import Timekeeper
+
+LATE_S = 0.05
+"""How long an evaluator takes to read outputs, where that makes it weak; cheats that hope for it need 0.02."""
+
+
+def be(new):
+    """`new` in place of the real one."""
+    return lambda _: new
+
+
+def before(change):
+    """The real function, called with what `change` makes of its arguments."""
+    return lambda real: lambda *arguments, **keywords: real(*change(*arguments, **keywords))
+
+
+def after(change):
+    """The real function, its result handed to `change` and, after it, its arguments."""
+    return lambda real: lambda *arguments, **keywords: change(real(*arguments, **keywords), *arguments, **keywords)
+
+
+def thresholds(**figures):
+    return weakened_task, "THRESHOLDS", be(Thresholds(**figures))
+
+
+off = be(lambda *_, **__: None)
+FOR_EVER = (client, "BACKSTOP_SECONDS", be(1e6))
+ONE_SHAPE = (checks, "check_other_shapes", off)
+NO_REPLAY = (replay, "_repeat", off)
+NO_WARMING = (calls, "warm", off)
+IN_PROCESS = (client.Zygote, "spawn", be(InProcess))
+ANY_TYPE = (worker, "_checked", be(parts.any_type))
+LATE = (Timekeeper, "_copy_outputs", lambda real: lambda *arguments: time.sleep(LATE_S) or real(*arguments))
+NO_FREEZE = ((Timekeeper, "_freeze", off), LATE)
+SOME_FREEZE = (Timekeeper, "_freeze", be(parts.freeze_somehow))
+UNREADABLE = (kernel, "read_memory", parts.forgiving)
+OWN_CLOCK = (
+    (worker, "_load", after(parts.timed)),
+    (protocol, "send", before(parts.with_time)),
+    (Timekeeper, "_exchange", after(lambda got, *_, **__: (got[0], got[0].get("seconds", got[1])))),
+)
+
+
+def answer(change):
+    return client.Worker, "call", after(change)
+
+
+def draw_globally(order):
+    return pipeline._Run, "__init__", after(lambda _, run, *__: setattr(run, "_rng", GlobalState(order)))
+
 
 WEAKENED = {
-    "candidate-clock": "the candidate's own process reads the clock and reports the time",
-    "no-freeze": "the candidate goes on running while its outputs are read, some time after the clock stopped",
-    "children-allowed": "nobody looks whether processes that the candidate started are still running",
-    "two-threads": "wall-clock time counts alone, on as many cores as there are",
-    "any-type": "whatever can be made a tensor will do, and it is made one after the clock stopped",
-    "any-dtype": "numbers of any dtype are taken, and rounded only to be checked",
-    "raw-pointer": "memory is read from where a tensor begins, whatever its strides and flags say",
-    "shape-only": "outputs are judged by shape and dtype, their contents are never read",
-    "no-shape-check": "outputs of another shape are reshaped",
-    "no-range-check": "expert numbers are taken modulo the number of experts",
-    "narrow-ints": "outputs are checked as 32-bit integers",
-    "no-count-check": "logcnt is believed",
-    "no-inverse-check": "log2phy is never compared with phy2log",
-    "no-padding-check": "log2phy may hold anything beyond the replicas of an expert",
-    "no-group-rule": "groups may be torn apart",
-    "validity-only": "any valid placement will do",
-    "same-window-only": "balance is judged on the window planned on",
-    "mean-only": "balance is averaged over layers and calls, no single one is looked at",
-    "first-layer-only": "balance is judged on the first layer",
-    "first-output-only": "only the first output is looked at",
-    "same-inputs": "every call gets the same tensor",
-    "close-inputs": "calls get the same window with a little noise, nothing is permuted",
-    "input-by-reference": "balance is judged on loads in memory that the candidate can write",
-    "no-twin": "nobody asks whether another process gives the same placement",
-    "forked-twin": "the other process is forked from one that runs already",
-    "shared-memory-data": "the candidate's process holds the inputs of later calls",
-    "open-files": "the repository can be read and written",
-    "open-environment": "the seed of the inputs is in the environment and on a command line",
-    "inherited-descriptors": "the evaluator's open files are open in the candidate's process too",
-    "parent-in-reach": "the candidate can send its parent signals and read its memory",
-    "privileged": "the candidate keeps the privileges of root",
-    "no-limits": "memory, files, descriptors and the size of the outputs are unlimited",
-    "no-deadline": "the evaluator waits for as long as it takes",
-    "soft-kill": "a candidate that is late is asked to end, by SIGTERM",
-    "same-process": "the candidate runs in the evaluator's own process",
-    "stdout-protocol": "the evaluation runs in the candidate's process and prints its result",
+    "candidate-clock": ("the candidate's own process reads the clock and reports the time", *OWN_CLOCK),
+    "late-conversion": ("the same; what a candidate returns is made tensors after that", *OWN_CLOCK, ANY_TYPE),
+    "no-freeze": ("the candidate goes on running while its outputs are read, some time later", *NO_FREEZE),
+    "late-release": (
+        "the same, and inputs are let go when the clock has stopped",
+        *NO_FREEZE,
+        (Host, "put", after(lambda tensor, *_: parts.held.append(tensor) or tensor)),
+        (protocol, "send", after(lambda _, __, message: "outputs" in message and parts.held.clear())),
+    ),
+    "no-nonce": (
+        "as no-freeze; any answer will do, at any time; and only one shape is asked for",
+        *NO_FREEZE,
+        ONE_SHAPE,
+        (answers, "parse", before(lambda data, _, stage: (data, json.loads(data).get("nonce"), stage))),
+        (Timekeeper, "_check_nothing_else", off),
+    ),
+    "children-allowed": (
+        "nobody looks whether processes that the candidate started are running, what they use and whom they wake",
+        (Timekeeper, "_check_alone", off),
+        (watch.Watch, "complaint", off),
+        SOME_FREEZE,
+        LATE,
+    ),
+    "two-threads": (
+        "a call may use all processors",
+        (processors.Processors, "choose", before(lambda self, _: (self, os.cpu_count()))),
+    ),
+    "any-type": ("whatever can be made a tensor will do", ANY_TYPE),
+    "any-dtype": (
+        "numbers of any dtype are taken, and rounded only to be checked",
+        (worker, "_checked", be(parts.any_dtype)),
+        (client.Worker, "_read_outputs", after(parts.rounded)),
+        (placement, "verify", after(lambda found, _, __, logcnt, *___: placement.Placement(found.phy2log, logcnt))),
+        (placement, "verify", before(lambda one, two, logcnt, *others: (one, two, logcnt.astype(np.int64), *others))),
+    ),
+    "raw-pointer": ("memory is read from a tensor's first number on", (Host, "get", be(lambda _, tensor: tensor))),
+    "shape-only": (
+        "outputs are judged by shape and dtype, their contents are never read",
+        answer(parts.unread),
+        (Host, "names", be(("cpu", "meta"))),
+        UNREADABLE,
+    ),
+    "no-shape-check": ("outputs of another shape are reshaped", answer(parts.reshaped)),
+    "no-range-check": ("expert numbers are taken modulo the number of experts", answer(parts.modulo)),
+    "narrow-ints": ("outputs are 32-bit integers", (client.Worker, "_read_outputs", after(parts.narrow))),
+    "no-count-check": (
+        "logcnt is believed",
+        (placement, "_check_counts", off),
+        (placement, "verify", parts.believing_counts),
+    ),
+    "no-inverse-check": ("log2phy is never compared with phy2log", (placement, "_check_log2phy", off)),
+    "no-padding-check": (
+        "log2phy may hold anything as its padding",
+        (placement, "_check_log2phy", before(parts.unpadded)),
+    ),
+    "no-group-rule": ("groups may be torn apart", (placement, "_check_groups", off)),
+    "validity-only": (
+        "any valid placement will do",
+        thresholds(next_window=0, same_window=0, each_call=0, worst_layer=0),
+    ),
+    "same-window-only": ("balance is judged on the window planned on", thresholds(next_window=0), ONE_SHAPE),
+    "mean-only": ("no single layer or call is looked at, only means", thresholds(each_call=0, worst_layer=0)),
+    "first-layer-only": ("balance is judged on the first layer", (constraint, "measure", before(parts.first_layer))),
+    "first-output-only": ("only the first output of each shape is looked at", answer(parts.unread_later)),
+    "same-inputs": (
+        "every call gets the same tensor, in the twin as well",
+        (inputs, "perturb", parts.repeated),
+        (Host, "put", parts.one_tensor),
+        NO_WARMING,
+    ),
+    "close-inputs": (
+        "calls get the same window with a little noise, nothing is permuted, in the twin as well",
+        (inputs, "perturb", lambda real: parts.repeated(real, noise=1e-5)),
+        NO_WARMING,
+    ),
+    "no-twin": ("no other process is asked for the same plan", (replay, "repeat_in_twin", be(lambda *_: 0.0))),
+    "no-replay": ("nobody asks whether the same input gives the same plan", NO_REPLAY),
+    "forked-twin": ("the other process is forked from one that runs already",),
+    "shared-memory-data": (
+        "the inputs of later calls are in the candidate's process",
+        (calls.Caller, "draw", parts.foreseen),
+        (worker, "_call", lambda real: lambda *arguments, coming=parts.coming: coming and real(*arguments)),
+    ),
+    "open-files": ("the repository can be read and written",),
+    "open-environment": (
+        "the seed of the inputs is in the environment",
+        (client, "_clean_environment", be(lambda _: dict(os.environ))),
+    ),
+    "inherited-descriptors": (
+        "what is open in the zygote, a trace among it, or in the timekeeper is so in the candidate's process",
+        (zygote, "_preload", after(parts.open_a_trace)),
+        (worker, "_detach", before(lambda log, workdir, **_: (log, workdir, range(1 << 16)))),
+        (kernel, "seal", off),
+        UNREADABLE,
+    ),
+    "parent-in-reach": (
+        "a candidate can send its parent signals and read its memory; nobody expects the parent to die or stop",
+        (kernel, "set_dumpable", be(parts.let_all_trace)),
+        (client.Worker, "_receive", parts.lost_with_its_timekeeper),
+        FOR_EVER,
+    ),
+    "privileged": ("the candidate keeps the privileges of root",),
+    "no-limits": ("memory, files and descriptors are unlimited", (limits.Limits, "apply", off)),
+    "no-deadline": (
+        "the evaluator waits for as long as it takes, in whatever way a candidate has stopped",
+        (Timekeeper, "_wait", before(lambda self, stage, _: (self, stage, math.inf))),
+        SOME_FREEZE,
+        FOR_EVER,
+    ),
+    "soft-kill": ("who is late is asked to end, by SIGTERM", (process, "kill_group", be(parts.ask_to_end)), FOR_EVER),
+    "input-by-reference": (
+        "as same-process, but the candidate goes first; both are judged on loads that it can write",
+        *(IN_PROCESS, NO_REPLAY, draw_globally((0, 1))),
+        (inputs, "perturb", after(lambda drawn, *_: weakened_in_process.shared.append(drawn.weight) or drawn)),
+    ),
+    "same-process": (
+        "the candidate runs in the evaluator's process, after the reference; inputs come from numpy's global state",
+        *(IN_PROCESS, NO_REPLAY, draw_globally((1, 0)), FOR_EVER),
+        (weakened_task, "PAIRS", be(9)),
+    ),
+    "stdout-protocol": ("the evaluation runs in the candidate's process and prints its result", IN_PROCESS, NO_REPLAY),
 }
-
-COMPLETE = "complete"
-"""The same evaluator with every one of its defences."""
-
-UNDEFENDED = ("open-files", "open-environment", "parent-in-reach", "privileged", "forked-twin")
-"""What none of these evaluators defends itself against: that takes a sandbox."""
+"""Name -> what is missing, in words, and the changes: owner, name, and what makes of the real one the weaker."""
 
 
-class Weakened:
-    """The server process. Keep one for many tests; `close` kills it."""
+def ours_in_process(spawn):
+    return lambda zygote, program, limits: (
+        InProcess(program, limits) if limits == bench.TRUSTED else spawn(zygote, program, limits)
+    )
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("weakened_server.py")), "--seed=12345"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"EPLB_SEED": "12345"},
-            start_new_session=True,
-        )
 
-    def evaluate(self, name: str, program_text: str) -> dict[str, object]:
-        """What the evaluator called `name` says: valid, feasible, reason, time_ms; or `down`, how it ended itself."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(json.dumps({"missing": name, "program": program_text}), file=self._process.stdin, flush=True)
-        answer = json.loads(self._process.stdout.readline())
-        if "broken" in answer:
-            raise RuntimeError(f"the weakened evaluator {name} has a bug:\n{answer['broken']}")
-        return answer
+NOTHING_WORKS = [probe.Finding(name, works=False) for name in ("namespaces", "landlock", "seccomp", "another user")]
+ALL_LACK = (
+    (probe, "probe", be(lambda _: NOTHING_WORKS)),
+    (client.Zygote, "_start", be(parts.fork_zygote)),
+    (client.Zygote, "spawn", ours_in_process),
+    (bench, "NULL_CALLS", be(8)),
+    (client, "BACKSTOP_SECONDS", be(0.5)),
+    (zygote, "PATIENCE_MS", be(200)),
+)
 
-    def fooled(self, name: str, exploit: Exploit) -> str | None:
-        """How the evaluator called `name` was fooled, in a sentence; None if it was not."""
-        answer = self.evaluate(name, exploit.program_text())
-        if "down" in answer:
-            return f"the evaluator itself {answer['down']}"
-        return exploit.contradicted_by(answer["valid"], answer["feasible"], answer["time_ms"])
 
-    def close(self) -> None:
-        """Kill the server; it has killed what it ran after every single evaluation."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):
-                stream.close()
+def weaken(name):
+    """Take a defence out of the evaluator in this process; none for another name, such as "complete".
+
+    AttributeError: the real evaluator has nothing any more of the name that a change is for.
+    """
+    for owner, attribute, change in (*ALL_LACK, *WEAKENED.get(name, ())[1:]):
+        real = getattr(owner, attribute)
+        weaker = change(real)
+        ours = [module for name, module in sys.modules.items() if name.startswith("eplb_evolve.")]
+        for place in (owner, *(module for module in ours if vars(module).get(attribute) is real)):
+            setattr(place, attribute, weaker)

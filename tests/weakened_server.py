@@ -1,81 +1,145 @@
-"""The weakened evaluators' server: reads {missing, program} lines, forks an evaluator for each, prints what it says."""
+"""The weakened evaluators' server: torch is loaded once, each evaluator is forked, watched, and killed with its kin.
 
-import ctypes
+`Weakened` is the test's side of it: the server's process, asked in lines of JSON.
+"""
+
+import contextlib
+import gc
+import importlib
 import json
 import os
 import select
-import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
 from pathlib import Path
 
-import torch
-from weakened_evaluator import PR_SET_CHILD_SUBREAPER, end_children, evaluate
+from weakened import FOR_EVER, WEAKENED, weaken
+from weakened_task import task
 
-SECONDS = 20.0
-SECONDS_OF_THE_HANGING = 2.0
-LONGEST_REPORT = 1 << 20
-HANGING = ("soft-kill", "no-deadline", "same-process", "parent-in-reach")
-"""Evaluators that are fooled by never coming to an end."""
+from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.pipeline import evaluate
+from eplb_evolve.sandbox import kernel, process, zygote
+from eplb_evolve.sandbox.files import remove_tree
+
+SECONDS = 30.0
+SECONDS_OF_THE_HANGING = 2.5
+"""A cheat's calls are stopped after one second, and then an evaluation ends, unless what ends it was taken out."""
+
+LONGEST_LINE = 1 << 20
+SEED = "12345"
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+class Weakened:
+    """Keep one for many tests; `close` kills it."""
+
+    def __init__(self):
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, f"--seed={SEED}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"EPLB_SEED": SEED},
+            start_new_session=True,
+        )
+
+    def evaluate(self, name, program, seconds=SECONDS):
+        """What the evaluator called `name` says: valid, feasible, reason, time_ms; or `down`, how it ended itself."""
+        request = {"name": name, "program": program.program_text(), "seconds": seconds}
+        print(json.dumps(request), file=self._process.stdin, flush=True)
+        answer = json.loads(self._process.stdout.readline())
+        if "broken" in answer:
+            raise RuntimeError(f"the evaluator {name} cannot be made:\n{answer['broken']}")
+        return answer
+
+    def fooled(self, cheat, by=None):
+        """Whether the evaluator that a cheat names, or that called `by`, is wrong about it or went down; its answer."""
+        name = by or cheat.fools
+        seconds = SECONDS_OF_THE_HANGING if FOR_EVER in WEAKENED.get(name, ()) else SECONDS
+        answer = self.evaluate(name, cheat, seconds)
+        wrong = "down" in answer or cheat.contradicted_by(answer["valid"], answer["feasible"], answer["time_ms"])
+        return bool(wrong), answer
+
+    def close(self):
+        """Kill the server; it has killed what it ran after every single evaluation."""
+        with self._process:
+            self._process.kill()
+
+
+def serve():
+    sys.modules["numba"] = None  # no cheat needs it, and every fork would copy it
+    zygote._preload()
+    importlib.import_module("scipy.stats")
+    gc.freeze()
+    kernel.become_subreaper()
     for line in sys.stdin:
         request = json.loads(line)
-        folder = Path(tempfile.mkdtemp(prefix="eplb-weakened-"))
-        (folder / "candidate.py").write_text(request["program"])
-        answer = supervise(request["missing"], folder)
-        shutil.rmtree(folder, ignore_errors=True)
-        print(json.dumps(answer), flush=True)
+        folder = tempfile.mkdtemp(prefix="eplb-weakened-")
+        Path(folder, "program.py").write_text(request["program"])
+        print(json.dumps(_supervise(request["name"], folder, request["seconds"])), flush=True)
+        remove_tree(folder)
 
 
-def supervise(missing: str, folder: Path) -> dict[str, object]:
-    """Run one evaluator, believe the first line of its report, and end all its processes."""
+def _supervise(name, folder, seconds):
+    """Run one evaluator, take the last result that it wrote, end all its processes."""
     read, write = os.pipe()
     evaluator = os.fork()
     if not evaluator:
-        _report(missing, folder, write)
+        _run(name, folder, write)
     os.close(write)
-    ended, data = os.pidfd_open(evaluator), b""
-    deadline = time.monotonic() + (SECONDS_OF_THE_HANGING if missing in HANGING else SECONDS)
-    while b"\n" not in data and len(data) < LONGEST_REPORT and (left := deadline - time.monotonic()) > 0:
+    ended, data, deadline = os.pidfd_open(evaluator), bytearray(), time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
         ready = select.select([read, ended], [], [], left)[0]
-        if read not in ready or not (more := os.read(read, 1 << 16)):
+        more = os.read(read, 1 << 16) if read in ready else b""
+        if ready and not more:
             break
         data += more
-    late = time.monotonic() >= deadline
     os.kill(evaluator, signal.SIGKILL)
     status = os.waitpid(evaluator, 0)[1]
-    end_children()
+    process.kill_strays(keep=set())
     os.close(read)
     os.close(ended)
-    if b"\n" not in data:
-        return {"down": "did not end" if late else f"went down with status {status}"}
-    return json.loads(data.partition(b"\n")[0])
+    for line in reversed(data.splitlines()):
+        with contextlib.suppress(ValueError):
+            if len(line) < LONGEST_LINE:
+                return json.loads(line)
+    return {"down": "did not come to an end" if left <= 0 else process.describe_exit(status)}
 
 
-def _report(missing: str, folder: Path, write: int) -> None:
-    """In the evaluator's process: evaluate with stdio and descriptors of its own, write one line, end."""
+def _run(name, folder, write):
+    """In the evaluator's process, with descriptors of its own: one evaluation, one line that says what came of it."""
     os.setsid()
-    os.dup2(os.open(os.devnull, os.O_RDWR), 0)
-    os.dup2(os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
-    os.dup2(1, 2)
-    os.dup2(write, 3)
-    os.closerange(4, 1024)
+    tempfile.tempdir = folder
+    report = 1 if name == "stdout-protocol" else 3
+    log = os.open(f"{folder}/log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 2), (log, 1), (write, report)):
+        os.dup2(source, target)
+    os.closerange(max(report + 1, 3), 1024)
     try:
-        answer = evaluate(missing, folder)
-    except MemoryError:
-        os._exit(1)
+        weaken(name)
+        bench = Bench(Path(folder, "timing.lock"))
     except Exception:
         answer = {"broken": traceback.format_exc()}
-    os.write(3, json.dumps(answer).encode() + b"\n")
+    else:
+        answer = _answer(Path(folder, "program.py"), bench)
+    if report == 1:
+        print(json.dumps(answer), flush=True)
+        sys.exit()  # as a script ends: what a candidate has left to be done then is done
+    os.write(report, f"{json.dumps(answer)}\n".encode())
     os._exit(0)
 
 
+def _answer(program, bench):
+    try:
+        result = evaluate(program, task(), bench)
+    except BaseException as problem:  # a KeyboardInterrupt as well: it stops whoever asked for the evaluation
+        return {"down": f"raised {type(problem).__name__}"}
+    names = ("valid", "feasible", "reason", "time_ms")
+    return {name: getattr(result, name) for name in names} | {"time_ms": result.time_ms or 0.0}
+
+
 if __name__ == "__main__":
-    main()
+    serve()

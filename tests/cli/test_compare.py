@@ -4,12 +4,13 @@ import dataclasses
 import json
 
 import pytest
+from clocked import Clocked, taking
 from support import SEED
 
+from eplb_evolve.cli import compare as command
 from eplb_evolve.cli.compare import in_words
 from eplb_evolve.evaluation.comparison import Comparison, Gap, Side
 
-CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"
 ONE = Side("fast.py", True, "", 1.0, 0.75, 0.2, 1.4)
 OTHER = Side("slow.py", True, "", 2.0, 0.76, 0.9, 1.3)
 FOUND = Comparison(
@@ -18,6 +19,7 @@ FOUND = Comparison(
     time=Gap(0.5, 0.4, 0.625),
     balance=Gap(-0.01, -0.02, -0.005),
     net=Gap(0.1, 0.05, 0.15),
+    moved=Gap(0.0, 0.0, 0.0),
     samples=40,
     workload="w",
     split="holdout",
@@ -54,18 +56,17 @@ def test_programs_of_one_name_are_told_apart_by_their_folders():
     assert "a/program.py is 2 times as fast as b/program.py" in in_words(pair)
 
 
-def test_a_pause_is_found(eplb, project, program):
-    config = project / "evolve_config.yaml"
-    config.write_text(config.read_text().replace("max_seconds: 8", "max_seconds: 1"))
-    assert "max_seconds: 1\n" in config.read_text()
-    slow = program(wrapping=f"import time\ntime.sleep(0.2)\nreturn {CALL}").rename(project / "slow.py")
-    code, out, err = eplb("compare", slow, SEED)
+def test_two_programs_are_measured_and_the_faster_is_named(eplb, project, monkeypatch):
+    monkeypatch.setattr(command, "open_bench", lambda _: Clocked())
+    fast, slow = project / "fast.py", project / "slow.py"
+    fast.write_text(taking(0.01))
+    slow.write_text(taking(0.04))
+    code, out, err = eplb("compare", slow, fast)
     assert code == 0, err
-    assert "initial_program is" in out
-    assert "times as fast as slow" in out
+    assert "fast is 4 times as fast as slow (95 % interval 4 to 4" in " ".join(out.split())
     assert all(len(line) <= 80 for line in out.splitlines())
-    (found,) = json.loads(eplb("compare", SEED, slow, "--json")[1])
-    assert found["time"]["high"] < 1
+    (found,) = json.loads(eplb("compare", fast, slow, "--json")[1])
+    assert found["time"] == pytest.approx({"value": 0.25, "low": 0.25, "high": 0.25})
     assert found["first"]["feasible"]
 
 

@@ -5,14 +5,14 @@ import json
 import pytest
 from support import ROOT
 
-SEEDS = [ROOT / "seeds" / f"{name}.py" for name in ("deepseek", "incremental")]
+SEEDS = [ROOT / "seeds" / f"{name}.py" for name in ("deepseek", "never")]
 
 
 def test_the_table_fits_80_columns_and_ends_in_a_sentence(eplb):
     code, out, err = eplb("serve-model", *SEEDS, "--workload", "gptoss20b-phased")
     assert code == 0, err
     assert max(len(line.rstrip()) for line in out.splitlines()) <= 80
-    for name in ("deepseek", "incremental", "placed once", "random once", "oracle", "perfect balance"):
+    for name in ("deepseek", "never", "placed once", "random once", "oracle", "perfect balance"):
         assert name in out
     assert "what is longer than 100 is extrapolated" in " ".join(out.split())
     assert "times the throughput of never rebalancing" in " ".join(out.split())
@@ -32,7 +32,9 @@ def test_json_holds_each_curve_and_its_sources(eplb):
 def test_the_plot_is_drawn(eplb, tmp_path):
     pytest.importorskip("matplotlib")
     assert eplb("serve-model", SEEDS[0], "--workload", "gptoss20b-phased", "--plot", tmp_path / "net.svg")[0] == 0
-    assert "background" in (tmp_path / "net.svg").read_text() or (tmp_path / "net.svg").stat().st_size > 10_000
+    picture = (tmp_path / "net.svg").read_text()
+    for text in ("deepseek", "placed once", "random once", "oracle", "perfect balance", "blocking", "background"):
+        assert f"<!-- {text} -->" in picture
 
 
 @pytest.mark.parametrize(

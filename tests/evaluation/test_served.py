@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from support import SEED
+from clocked import KEEPS_WHAT_IS, Clocked, taking
 
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.score import combined_score, net_score
@@ -11,25 +11,11 @@ from eplb_evolve.evaluation.served import _full_rounds, ratio_of_sums
 from eplb_evolve.evaluation.settings import TRADED
 from eplb_evolve.serving.worth import Serving
 
-KEEPS_WHAT_IS = """
-import torch
 
-
-def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, old_phy2log):
-    layers, experts = weight.shape
-    if num_groups > 1 and num_groups % num_nodes == 0:  # the first placement ever ignores groups
-        slots = num_replicas // num_nodes
-        old_phy2log = torch.arange(num_replicas) % slots % (experts // num_nodes)
-        old_phy2log = old_phy2log + torch.arange(num_replicas) // slots * (experts // num_nodes)
-        old_phy2log = old_phy2log.repeat(layers, 1)
-    logcnt = torch.zeros(layers, experts, dtype=torch.int64)
-    log2phy = torch.full((layers, experts, num_replicas), -1)
-    for layer in range(layers):
-        for slot, expert in enumerate(old_phy2log[layer].tolist()):
-            log2phy[layer, expert, logcnt[layer, expert]] = slot
-            logcnt[layer, expert] += 1
-    return old_phy2log, log2phy, logcnt
-"""
+@pytest.fixture
+def clocked():
+    """Where plans take what the programs say: what they are worth depends on it."""
+    return Clocked()
 
 
 @pytest.fixture
@@ -40,8 +26,8 @@ def served_task(task):
     return dataclasses.replace(task, settings=settings)
 
 
-def test_the_score_is_net_throughput_when_that_is_the_objective(served_task, bench):
-    found = evaluate(SEED, served_task, bench)
+def test_the_score_is_net_throughput_when_that_is_the_objective(served_task, program, clocked):
+    found = evaluate(program(taking(0.03)), served_task, clocked)
     assert found.feasible
     assert found.combined_score == net_score(True, found.net_throughput, 1.0) == 1 + 100 * found.net_throughput
     assert found.net_throughput_low <= found.net_throughput <= found.net_throughput_high
@@ -51,8 +37,8 @@ def test_the_score_is_net_throughput_when_that_is_the_objective(served_task, ben
     assert 0 < found.of_perfect < 1
 
 
-def test_a_program_that_changes_nothing_is_worth_what_never_is(served_task, program, bench):
-    found = evaluate(program(KEEPS_WHAT_IS), served_task, bench)
+def test_a_program_that_changes_nothing_is_worth_what_never_is(served_task, program, clocked):
+    found = evaluate(program(KEEPS_WHAT_IS), served_task, clocked)
     assert found.valid, found.reason
     assert not found.feasible
     assert "same window" in found.reason
@@ -63,8 +49,8 @@ def test_a_program_that_changes_nothing_is_worth_what_never_is(served_task, prog
     assert found.break_even_steps is None
 
 
-def test_the_default_objective_has_the_figures_too(task, bench):
-    found = evaluate(SEED, task, bench)
+def test_the_default_objective_has_the_figures_too(task, program, clocked):
+    found = evaluate(program(taking(0.03)), task, clocked)
     assert found.net_throughput == found.net_blocking_3000 > 1
     assert found.combined_score == combined_score(True, found.ratio_to_reference, 1.0)
 

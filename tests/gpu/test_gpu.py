@@ -44,7 +44,7 @@ def bench(gpu, cache):
 @pytest.fixture(scope="session")
 def task():
     settings = Settings(timing=Timing(pairs_fast=6, pairs_slow=5), limits=LIMITS, device="cuda")
-    return build_task(ROOT / "workloads", "gptoss20b-phased", [], settings)
+    return build_task([ROOT / "workloads"], "gptoss20b-phased", [], settings)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from eplb_evolve.serving.simulation import policies, simulate
 @pytest.fixture(scope="session")
 def executed():
     """The reference as the best program: its course, and two heat maps that differ."""
-    task = build_task(ROOT / "workloads", "gptoss20b-phased", [], Settings(), "holdout")
+    task = build_task([ROOT / "workloads"], "gptoss20b-phased", [], Settings(), "holdout")
     topology = task.workload.topology
 
     def plan(load, _held):

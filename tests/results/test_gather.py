@@ -3,11 +3,12 @@
 from support import ROOT
 
 from eplb_evolve.evaluation.bench import LazyBench
+from eplb_evolve.paths import project_at
 from eplb_evolve.results.gather import standing_rows
 
 
 def test_without_a_bench_nothing_is_measured(task, tmp_path):
-    assert standing_rows(ROOT, task, None, True, lambda _: None, tmp_path) == []
+    assert standing_rows(project_at(ROOT), task, None, True, lambda _: None, tmp_path) == []
 
 
 def test_a_bench_that_nobody_asks_for_is_not_opened(task, monkeypatch):

@@ -188,7 +188,7 @@ def test_which_files_are_open(monkeypatch, tmp_path, device):
     ):
         monkeypatch.setattr(module, name, lambda: None)
     monkeypatch.setattr(Limits, "apply", lambda _, address_space, **__: opened.update(bounded=address_space))
-    monkeypatch.setattr(confinement.landlock, "restrict", lambda read, write: opened.update(read=read, write=write))
+    monkeypatch.setattr(confinement.landlock, "restrict", lambda read, write, _: opened.update(read=read, write=write))
     Confinement("no-userns", 61_000, str(tmp_path), device).enter_worker(QUICK)
     nodes = {"/dev/nvidiactl", "/dev/nvidia0", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia-caps"}
     tasks = f"/proc/{os.getpid()}/task"
@@ -391,7 +391,7 @@ def test_a_full_evaluation(nvidia_smi, monkeypatch, program, tmp_path):
     nvidia_smi()
     monkeypatch.setattr(Zygote, "command", STAND_IN)
     settings = Settings(timing=Timing(pairs_fast=4, pairs_slow=3), limits=QUICK, device="cuda")
-    task = build_task(ROOT / "workloads", "gptoss20b-phased", [], settings)
+    task = build_task([ROOT / "workloads"], "gptoss20b-phased", [], settings)
     with closing(Bench(tmp_path / "lock", device="cuda")) as bench:
         result = evaluate(program(wrapping=f"return {CALL}"), task, bench)
     assert result.reason == ""

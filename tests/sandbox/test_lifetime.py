@@ -15,7 +15,7 @@ import pytest
 
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
 from eplb_evolve.placement import Topology
-from eplb_evolve.sandbox import LEVELS, Limits, Zygote
+from eplb_evolve.sandbox import LEVELS, Limits, Zygote, leftovers
 
 LOADS = np.arange(12, dtype=np.float32).reshape(2, 6)
 TOPOLOGY = Topology(8, 1, 1, 4)
@@ -154,3 +154,29 @@ def test_a_dead_timekeeper_fails_its_candidate_only(program):
                 worker.call(LOADS, TOPOLOGY)
         with closing(zygote.spawn(file, QUICK)) as worker:
             worker.call(LOADS, TOPOLOGY)
+
+
+def age(folder):
+    os.utime(folder, (time.time() - 3600,) * 2)
+    return folder
+
+
+def test_what_a_killed_run_left_is_swept_at_the_next_start(tmp_path, monkeypatch):
+    """Folders that nobody holds go; a living owner's, a fresh one, and what is no folder of ours stay."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    held, lock = leftovers.new_folder()
+    left = tmp_path / "eplb-sandbox-left"
+    (left / "work" / "deep").mkdir(parents=True)
+    age(left)
+    (tmp_path / "eplb-sandbox-fresh").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "eplb-sandbox-link").symlink_to(tmp_path / "elsewhere")
+    age(tmp_path / "elsewhere")
+    age(held)
+    with closing(Zygote()) as zygote:
+        there = {path.name for path in tmp_path.iterdir()}
+    kept = {Path(held).name, "eplb-sandbox-fresh", "eplb-sandbox-link", "elsewhere"}
+    assert there == {*kept, Path(zygote.folder).name}
+    os.close(lock)
+    leftovers.sweep()
+    assert {path.name for path in tmp_path.iterdir()} == kept - {Path(held).name}
