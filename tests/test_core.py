@@ -1,13 +1,19 @@
 """The evaluator's core needs torch, numpy, numba, scipy and PyYAML only: a GPU machine may have nothing else."""
 
+import importlib.util
+import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 from support import ROOT
 
 CORE = ("sandbox", "workload", "evaluation", "placement", "reference", "machine", "paths", "errors")
-ABSENT = ("openevolve", "pydantic", "plotly", "libcst", "typer", "rich", "jinja2", "psutil")
+NEEDED = ("torch", "numpy", "numba", "scipy", "pyyaml", "pygments")  # the last one by pytest itself
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+DEPENDENCIES = [re.match(r"[\w-]+", line)[0] for line in PROJECT["dependencies"]]
+ABSENT = [*(name for name in DEPENDENCIES if name not in NEEDED), "psutil", "matplotlib"]
 
 IMPORT_ALL = """
 import importlib, pkgutil, runpy, sys
@@ -31,3 +37,8 @@ def test_nothing_else_is_imported(script):
     environment = {"PYTHONPATH": str(ROOT / "tests")}
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_must_not_be_imported_could_be():
+    assert set(NEEDED) < set(DEPENDENCIES)
+    assert [name for name in ABSENT if importlib.util.find_spec(name) is None] == []

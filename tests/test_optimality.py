@@ -39,3 +39,8 @@ def test_no_placement_is_better_than_the_optimum_and_one_reaches_it(optimality, 
     assert proven
     assert found == pytest.approx(least_by_trial(load, topology), rel=1e-6)
     assert optimality.least_of_any(load, topology) <= found * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(("topology", "least"), [(Topology(4, 1, 1, 4), 90.0), (Topology(6, 1, 1, 2), 47.0)])
+def test_nothing_is_under_the_largest_replica_nor_under_the_mean(optimality, topology, least):
+    assert optimality.least_of_any(np.array([90.0, 2.0, 1.0, 1.0]), topology) == least

@@ -113,7 +113,7 @@ def assert_as_balanced(seed, published, weight, topology):
 
 def test_the_header_says_where_it_comes_from(seed):
     for name in ("Source", "Idea", "Complexity", "Exact", "Provenance"):
-        assert name in seed.fields or f"{name}:" in seed.__doc__, f"{name} is missing"
+        assert seed.fields.get(name), f"{name} is missing"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -199,9 +199,10 @@ def test_movement_aware_forms_move_less_than_the_greedy(seed, published):
     rng = np.random.default_rng(0)
     later = weight * torch.from_numpy(rng.lognormal(0, 0.2, weight.shape)).float()
     old = planned(seed, weight, topology).phy2log
-    greedy_old, greedy_new = planned(published, weight, topology), planned(published, later, topology)
+    greedy_old, greedy_new = (planned(published, load, topology).phy2log for load in (weight, later))
     new = planned(seed, later, topology, old).phy2log
-    assert transfers(old, new, 8, 64) <= transfers(greedy_old.phy2log, greedy_new.phy2log, 8, 64)
+    assert (old != new).mean() < (greedy_old != greedy_new).mean()
+    assert transfers(old, new, 8, 64) <= transfers(greedy_old, greedy_new, 8, 64)  # one form moves within GPUs only
 
 
 @pytest.mark.parametrize("file", SEEDS, ids=lambda file: file.stem)

@@ -127,15 +127,20 @@ def test_a_chain_of_proposals_stays_small():
     source = SEED.read_text()
     for seed in range(8):
         source = propose(source, seed=seed).source
-    assert len(source) < engine_module.MAX_CHARACTERS
+    assert len(source) < 3 * len(SEED.read_text())
     assert "# EVOLVE-BLOCK-START" in source
     assert "# EVOLVE-BLOCK-END" in source
     used = {name.id for name in ast.walk(ast.parse(source)) if isinstance(name, ast.Name)}
-    assert {helper.name for helper in Program.parse(source).helpers()} <= used
+    helpers = {helper.name for helper in Program.parse(source).helpers()}
+    assert helpers
+    assert helpers <= used
 
 
 def test_what_everything_began_with_is_changed_by_long_chains_that_keep_its_meaning():
     tiers = {operator.name: operator.tier for operator in OPERATORS}
+    for number in (2, 5):
+        assert number in Style().afresh().lengths
+    assert 1 not in Style().afresh().lengths
     for seed in range(10):
         proposal = propose(ALL["assignment"], [ALL["grid"]], seed, style=Style().afresh())
         assert proposal.tier == "T0"

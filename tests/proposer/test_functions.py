@@ -184,10 +184,12 @@ def solve(seed):
 
 
 def test_a_part_is_not_given_what_may_not_exist():
-    source = "def main(x):\n    if x:\n        a = 1\n    b = 2\n    if x:\n        b = a\n    return b\n\n\n"
-    source += "def solve(seed):\n    return main(seed)\n"
-    for text in results(SPLIT, source, 60):
-        assert (run(text, 0), run(text, 1)) == (2, 1), text
+    source = "def main(x):\n    if x:\n        a = 1\n    b = 2\n    c = b + 1\n    if x:\n        b = a + c\n"
+    source += "    return b\n\n\ndef solve(seed):\n    return main(seed)\n"
+    made = results(SPLIT, source, 60)
+    assert made
+    for text in made:
+        assert (run(text, 0), run(text, 1)) == (2, 4), text
 
 
 def test_a_constant_parameter_becomes_the_constant():

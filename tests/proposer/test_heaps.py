@@ -48,23 +48,15 @@ def test_the_same_positions_are_selected_in_the_same_order(source):
     text = rewritten(source)
     assert "heapq.heapify(heap)" in text
     assert "key=" not in text
+    compared = 0
     for seed in range(30):
         try:
             expected = run(source, seed)
         except ValueError:  # no candidate left
             continue
+        compared += 1
         assert run(text, seed) == expected
-
-
-def test_the_loop_runs_before_all_candidates_are_gone():
-    assert sum(_works(PROGRAM, seed) for seed in range(30)) > 20
-
-
-def _works(source, seed):
-    try:
-        return bool(run(source, seed))
-    except ValueError:
-        return False
+    assert compared >= 8
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A search by exchanges improves its objective and changes nothing else."""
 
 import ast
+import itertools
 import random
 import types
 
@@ -107,8 +108,19 @@ def test_a_compiled_search_gives_the_same_result_each_time():
 
 
 def test_all_neighbourhoods_objectives_and_subsets_are_drawn():
-    made = {improved(CREWS, seed).helpers()[0].name for seed in range(60)}
-    assert len(made) > 30
+    class Chance(random.Random):
+        def choice(self, options):
+            chosen.append(super().choice(options))
+            return chosen[-1]
+
+    found = set()
+    for seed in range(200):
+        chosen, program = [], Program.parse(CREWS)
+        assert IMPROVE.apply(program, Chance(seed))
+        (objective,) = (each for each in chosen if each in _OBJECTIVES.values())
+        (visits,) = (each for each in chosen if each in _VISITS)
+        found.add((objective, visits, len(program.helpers()[0].args.args)))
+    assert found == set(itertools.product(_OBJECTIVES.values(), _VISITS, (2, 3)))
 
 
 NO_SCORE = """

@@ -10,9 +10,10 @@ PREALLOCATE, IN_PLACE, CONTIGUOUS = OPERATORS
 
 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
-@pytest.mark.parametrize("name", ["invoices", "assignment", "election"])
-def test_results_stay(operator, name):
-    for text in results(operator, ALL[name]):
+def test_results_stay(operator):
+    made = [(name, text) for name in ("invoices", "assignment", "election") for text in results(operator, ALL[name])]
+    assert len(made) >= 2
+    for name, text in made:
         for seed in (0, 1):
             assert same(run(ALL[name], seed), run(text, seed)), text
 

@@ -10,10 +10,12 @@ SHARE, INLINE = OPERATORS
 
 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_results_stay(operator, seed):
-    for text in results(operator, ALL["invoices"]):
-        assert same(run(ALL["invoices"], seed), run(text, seed)), text
+def test_results_stay(operator):
+    made = results(operator, ALL["invoices"])
+    assert made
+    for text in made:
+        for seed in (0, 1, 2):
+            assert same(run(ALL["invoices"], seed), run(text, seed)), text
 
 
 def test_an_expression_that_is_computed_twice_is_computed_once():

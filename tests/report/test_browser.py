@@ -86,7 +86,7 @@ def test_hover_text_shows_tags_as_text(wide):
 def test_every_plot_is_drawn(wide, narrow):
     for opened in (wide, narrow):
         plots = opened.page.locator(".plot").all()
-        assert len(plots) >= 8
+        assert len(plots) == 10
         for plot in plots:
             assert colours(plot.screenshot()) > 8
 

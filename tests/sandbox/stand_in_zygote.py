@@ -2,8 +2,8 @@
 
     python stand_in_zygote.py [--slow-copy] and the arguments of eplb_evolve.sandbox.zygote
 
---slow-copy: reading an output from a worker's memory takes 30 ms longer. A candidate that sets FLUSH_S in its
-environment leaves work behind that the next flush has to wait for, that many seconds.
+--slow-copy: by the clock, only reading an output from a worker's memory takes time, 30 ms. A candidate that sets
+FLUSH_S in its environment leaves work behind that the next flush has to wait for, that many seconds.
 """
 
 import ctypes
@@ -12,9 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-from eplb_evolve.sandbox import devices, kernel, zygote
+from eplb_evolve.sandbox import devices, kernel, timekeeper, zygote
 
-SLOW_COPY_S = 0.03
+COPY_NS = 30_000_000
 
 
 class StandIn:
@@ -40,18 +40,30 @@ class StandIn:
         print("synchronize", flush=True)
 
 
-def slowly(read_memory):
-    def read(*arguments):
-        time.sleep(SLOW_COPY_S)
-        read_memory(*arguments)
+class CopyClock:
+    """In place of the timekeeper's `time`: stands still but for the copies."""
 
-    return read
+    monotonic = staticmethod(time.monotonic)
+
+    def __init__(self):
+        self._now = 0
+
+    def perf_counter_ns(self):
+        return self._now
+
+    def charging(self, read_memory):
+        def read(*arguments):
+            self._now += COPY_NS
+            read_memory(*arguments)
+
+        return read
 
 
 if __name__ == "__main__":
     real = devices.open_device
     devices.open_device = lambda name, memory_mb: real(name, memory_mb) if name == "cpu" else StandIn()
     if "--slow-copy" in sys.argv:
-        kernel.read_memory = slowly(kernel.read_memory)
+        timekeeper.time = clock = CopyClock()
+        kernel.read_memory = clock.charging(kernel.read_memory)
     control, parent, folder, highest = sys.argv[-4:]
     zygote.main(int(control), int(parent), folder, highest)

@@ -180,3 +180,17 @@ def test_what_a_killed_run_left_is_swept_at_the_next_start(tmp_path, monkeypatch
     os.close(lock)
     leftovers.sweep()
     assert {path.name for path in tmp_path.iterdir()} == kept - {Path(held).name}
+
+
+def test_a_folder_that_a_running_zygote_names_stays(tmp_path, monkeypatch):
+    """Versions before the lock hold none."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / "eplb-sandbox-older"
+    folder.mkdir()
+    age(folder)
+    with subprocess.Popen([sys.executable, "-c", "input()", str(folder)], stdin=subprocess.PIPE) as zygote:
+        leftovers.sweep()
+        assert folder.exists()
+        zygote.communicate(b"\n")
+    leftovers.sweep()
+    assert not folder.exists()

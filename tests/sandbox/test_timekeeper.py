@@ -40,17 +40,19 @@ def fails(zygote, file, reason, **how):
 
 
 def test_nothing_runs_between_calls(zygote, program):
-    """A thread that counts milliseconds stands still while we wait, from the import on."""
+    """A thread that counts milliseconds stands still while we wait, from the import on, whatever a call takes."""
     file = program(
-        "import torch\nticks = 0\n" + COUNTER + "def rebalance_experts(a, b, c, d, e):\n"
-        "    print(ticks, flush=True)\n    n = torch.zeros(0, dtype=torch.int64)\n    return n, n, n\n"
+        "import torch\nn = torch.zeros(0, dtype=torch.int64)\n" + COUNTER + "print(ticks)\n"
+        "def rebalance_experts(a, b, c, d, e):\n    print(ticks)\n    print(ticks, flush=True)\n    return n, n, n\n"
     )
     with closing(zygote.spawn(file, QUICK)) as worker:
         for _ in range(3):
-            worker.call(LOADS, TOPOLOGY)
             time.sleep(0.3)
+            worker.call(LOADS, TOPOLOGY)
         counted = [int(line) for line in worker.log_tail().split()]
-    assert counted[-1] - counted[0] < 100
+    gaps = [after - before for before, after in zip(counted[::2], counted[1::2], strict=False)]
+    assert len(gaps) == 3
+    assert sum(gaps) < 300
 
 
 def indent(text):
@@ -61,7 +63,7 @@ def test_the_clock_is_ours(zygote, program):
     """Sleeping counts; what the program makes of its own clocks does not."""
     body = f"import time\ntime.sleep(0.05)\ntime.perf_counter = time.perf_counter_ns = lambda: 0\nreturn {CALL}"
     with closing(zygote.spawn(program(wrapping=body), QUICK)) as worker:
-        assert 0.05 < worker.call(LOADS, TOPOLOGY).seconds < 1
+        assert worker.call(LOADS, TOPOLOGY).seconds >= 0.05
 
 
 def test_what_a_thread_writes_after_the_answer_is_not_seen(zygote, program):
@@ -75,31 +77,31 @@ def test_what_a_thread_writes_after_the_answer_is_not_seen(zygote, program):
 
 
 def test_inputs_are_out_of_reach_until_the_call(zygote, program):
-    """A thread watches the shared mapping: it sees a new input only once the call runs."""
+    """A thread watches the shared mapping: what was there between two calls only, it has never seen."""
     file = program(
-        "import ctypes, re, threading, time, torch\n"
-        "seen = []\n"
+        "import ctypes, threading, time, torch\n"
+        "n, seen = torch.zeros(0, dtype=torch.int64), []\n"
         "def rebalance_experts(weight, b, c, d, e):\n"
-        "    n = torch.zeros(0, dtype=torch.int64)\n"
         "    if not seen:\n"
         "        place = [l for l in open('/proc/self/maps') if 'memfd:inputs' in l][0].split('-')[0]\n"
         "        page = (ctypes.c_float * 12).from_address(int(place, 16))\n"
         "        def watch():\n"
         "            while True:\n"
-        "                if page[1] != seen[-1][0]: seen.append((page[1], time.monotonic()))\n"
-        "        seen.append((page[1], time.monotonic()))\n"
+        "                if page[1] != seen[-1]: seen.append(page[1])\n"
+        "                time.sleep(0.0001)\n"
+        "        seen.append(page[1])\n"
         "        threading.Thread(target=watch, daemon=True).start()\n"
         "    else:\n"
-        "        began = time.monotonic()\n"
-        "        time.sleep(0.02)\n"
-        "        print(seen[-1][0], began - seen[-1][1] < 0.05, flush=True)\n"
+        "        while seen[-1] != weight[0, 1]: time.sleep(0.001)\n"
+        "        print(seen, flush=True)\n"
         "    return n, n, n\n"
     )
     with closing(zygote.spawn(file, QUICK)) as worker:
         worker.call(LOADS, TOPOLOGY)
-        time.sleep(0.1)
-        worker.call(LOADS * 2, TOPOLOGY)
-        assert worker.log_tail() == "2.0 True\n"
+        worker._write_inputs(LOADS * 2, None)
+        time.sleep(0.2)
+        worker.call(LOADS * 3, TOPOLOGY)
+        assert worker.log_tail() == "[1.0, 3.0]\n"
 
 
 def test_calls_keep_to_the_processors_they_are_given(zygote, program):

@@ -32,7 +32,7 @@ def test_a_call_returns_what_the_program_returned(zygote, program):
     assert result.phy2log.shape == (2, 8)
     assert result.log2phy.shape == (2, 6, 3)
     assert result.logcnt.sum() == 16
-    assert 0 < result.seconds < 2
+    assert result.seconds > 0
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int64", "float64"])

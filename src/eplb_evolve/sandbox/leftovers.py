@@ -37,7 +37,7 @@ def sweep() -> None:
 def _sweep(place: Path) -> None:
     found = place.lstat()
     ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-    if not ours or time.time() - found.st_mtime < YOUNG_S:
+    if not ours or time.time() - found.st_mtime < YOUNG_S or _named_by_a_process(place):
         return
     lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -45,3 +45,13 @@ def _sweep(place: Path) -> None:
         remove_tree(str(place))
     finally:
         os.close(lock)
+
+
+def _named_by_a_process(place: Path) -> bool:
+    """Whether a command line names the folder, as a zygote's does: versions before the lock have no other sign."""
+    name = str(place).encode()
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if name in file.read_bytes():
+                return True
+    return False
