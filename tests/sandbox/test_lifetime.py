@@ -188,7 +188,9 @@ def test_a_folder_that_a_running_zygote_names_stays(tmp_path, monkeypatch):
     folder = tmp_path / "eplb-sandbox-older"
     folder.mkdir()
     age(folder)
-    with subprocess.Popen([sys.executable, "-c", "input()", str(folder)], stdin=subprocess.PIPE) as zygote:
+    command = [sys.executable, "-c", "print(flush=True); input()", str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as zygote:
+        zygote.stdout.readline()
         leftovers.sweep()
         assert folder.exists()
         zygote.communicate(b"\n")
