@@ -26,8 +26,11 @@ from eplb_evolve.sandbox import answers, client, kernel, limits, probe, process,
 from eplb_evolve.sandbox.devices import Host
 from eplb_evolve.sandbox.timekeeper import Timekeeper
 
-LATE_S = 0.05
-"""How long an evaluator takes to read outputs, where that makes it weak; cheats that hope for it need 0.02."""
+LATE_S = 0.1
+"""How long an evaluator takes to read outputs, where that makes it weak; cheats that hope for it need 0.02.
+
+Such an evaluator asks for one shape only: each call takes that long.
+"""
 
 
 def be(new):
@@ -56,8 +59,11 @@ NO_REPLAY = (replay, "_repeat", off)
 NO_WARMING = (calls, "warm", off)
 IN_PROCESS = (client.Zygote, "spawn", be(InProcess))
 ANY_TYPE = (worker, "_checked", be(parts.any_type))
-LATE = (Timekeeper, "_copy_outputs", lambda real: lambda *arguments: time.sleep(LATE_S) or real(*arguments))
-NO_FREEZE = ((Timekeeper, "_freeze", off), LATE)
+LATE = (
+    (Timekeeper, "_copy_outputs", lambda real: lambda *arguments: time.sleep(LATE_S) or real(*arguments)),
+    ONE_SHAPE,
+)
+NO_FREEZE = ((Timekeeper, "_freeze", off), *LATE)
 SOME_FREEZE = (Timekeeper, "_freeze", be(parts.freeze_somehow))
 UNREADABLE = (kernel, "read_memory", parts.forgiving)
 OWN_CLOCK = (
@@ -86,9 +92,8 @@ WEAKENED = {
         (protocol, "send", after(lambda _, __, message: "outputs" in message and parts.held.clear())),
     ),
     "no-nonce": (
-        "as no-freeze; any answer will do, at any time; and only one shape is asked for",
+        "as no-freeze, and any answer will do, at any time",
         *NO_FREEZE,
-        ONE_SHAPE,
         (answers, "parse", before(lambda data, _, stage: (data, json.loads(data).get("nonce"), stage))),
         (Timekeeper, "_check_nothing_else", off),
     ),
@@ -97,7 +102,7 @@ WEAKENED = {
         (Timekeeper, "_check_alone", off),
         (watch.Watch, "complaint", off),
         SOME_FREEZE,
-        LATE,
+        *LATE,
     ),
     "two-threads": (
         "a call may use all processors",
