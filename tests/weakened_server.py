@@ -79,8 +79,9 @@ def serve():
         request = json.loads(line)
         folder = tempfile.mkdtemp(prefix="eplb-weakened-")
         Path(folder, "program.py").write_text(request["program"])
-        print(json.dumps(_supervise(request["name"], folder, request["seconds"])), flush=True)
-        remove_tree(folder)
+        answer = _supervise(request["name"], folder, request["seconds"])
+        remove_tree(folder)  # before the answer: who has it may kill us
+        print(json.dumps(answer), flush=True)
 
 
 def _supervise(name, folder, seconds):

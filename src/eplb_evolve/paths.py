@@ -11,6 +11,8 @@ PACKAGE = Path(__file__).resolve().parent
 CONFIG_NAME, SEED_NAME, EVALUATOR_NAME = "evolve_config.yaml", "initial_program.py", "evaluator.py"
 WORKLOADS, SEEDS = "workloads", "seeds"
 
+SHIPPED = (WORKLOADS, SEEDS, "prompts", "configs", CONFIG_NAME, SEED_NAME, EVALUATOR_NAME)
+
 Kind = Literal["checkout", "project", "none"]
 
 
@@ -21,10 +23,11 @@ def shipped() -> Path:
     """
     places = (PACKAGE / "shipped", PACKAGE.parents[1])
     for folder in places:
-        if (folder / WORKLOADS).is_dir() and (folder / SEEDS).is_dir() and (folder / CONFIG_NAME).is_file():
+        if all((folder / name).exists() for name in SHIPPED):
             return folder
+    lacking = ", ".join(name for name in SHIPPED if not (places[0] / name).exists())
     raise EnvironmentProblem(
-        f"this installation of eplb-evolve lacks its data: no {WORKLOADS}/, {SEEDS}/ and {CONFIG_NAME} in {places[0]}; "
+        f"this installation of eplb-evolve lacks its data: no {lacking} in {places[0]}; "
         "install it again: pip install --force-reinstall --no-deps eplb-evolve"
     )
 

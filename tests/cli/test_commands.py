@@ -157,7 +157,7 @@ def test_the_leaderboard_measures_seeds_and_confirms_a_run(eplb, project):
     assert code == 0
     assert "deepseek" in out
     assert "greedy-numpy-1" in out
-    assert "make evolve" in out
+    assert "eplb run" in out
     from eplb_evolve.evaluation.result import Evaluation
     from eplb_evolve.results.ledger import Entry
 

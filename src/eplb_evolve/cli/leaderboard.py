@@ -101,7 +101,7 @@ def _sum_up(run: Path, entries: Sequence[Entry], objective: Objective) -> None:
     console = options.stdout()
     searched = [entry.evaluation for entry in entries if entry.evaluation.split == "search"]
     if not searched:
-        console.print("No search has run here yet: make evolve")
+        console.print("No search has run here yet: eplb run")
         return
     feasible, valid = sum(each.feasible for each in searched), sum(each.valid for each in searched)
     console.print(

@@ -84,7 +84,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except OSError as problem:
-        if problem.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if problem.filename is None or problem.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         print(f"eplb: {problem.filename}: {problem.strerror}; work in a folder that you can write to", file=sys.stderr)
         sys.exit(EnvironmentProblem.exit_code)

@@ -61,7 +61,7 @@ def report(
 def _newest(results: Path) -> Path:
     run = newest_run(results)
     if run is None:
-        raise UsageError(f"no run in {results / 'runs'}; make one with make evolve, or give --run")
+        raise UsageError(f"no run in {results / 'runs'}; make one with eplb run, or give --run")
     return run
 
 

@@ -160,7 +160,7 @@ class EmbeddedModel:
         )
 
     def _start(self, parent: str, rng: random.Random) -> _Start:
-        """Often a lineage's program, and now and then the seed, is changed in the stead of the prompt's."""
+        """Often a lineage's program, and now and then the seed, is changed instead of the prompt's."""
         style = self._behaviour.style
         if not self._behaviour.learns or self._history is None:
             return _Start(None, style)

@@ -88,7 +88,7 @@ def propose(
 ) -> Proposal:
     """A changed program; the same arguments give the same one, in any process.
 
-    `inspirations` are other programs, the best first. `base` is changed in the stead of `source`, whose text outside of
+    `inspirations` are other programs, the best first. `base` is changed instead of `source`, whose text outside of
     the evolve block stays; `origin` is the hash of `source`, if known. `known` holds fingerprints of programs that must
     not be proposed again. `weights` multiply the operators' shares. Raises `UnreadableProgram` when the program does
     not parse and `NothingToPropose` when nothing new can be made of it.

@@ -50,7 +50,7 @@ def _suspects(own: Evaluation, rows: Iterable[Row]) -> list[Row]:
     if ours is None:
         return []
     found = []
-    for row in rows:
+    for row in {row.evaluation.sha256: row for row in rows}.values():  # a text may be known from several places
         theirs = _figures(row.evaluation)
         if theirs is None:
             continue
