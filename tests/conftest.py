@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from support import ROOT, SEED
+from zygotes import Zygotes
 
+from eplb_evolve.evaluation import bench as benches
 from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.settings import Settings, Timing
 from eplb_evolve.evaluation.task import build_task
@@ -42,8 +44,16 @@ def cache(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def zygotes(cache):
+    """Lends running zygotes; every Bench of this process uses them."""
+    with closing(Zygotes()) as zygotes, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(benches, "Zygote", zygotes)
+        yield zygotes
+
+
 @pytest.fixture(scope="session")
-def bench(cache):
+def bench(cache, zygotes):
     with closing(Bench(cache / "timing.lock")) as bench:
         yield bench
 
@@ -51,7 +61,7 @@ def bench(cache):
 @pytest.fixture(scope="session")
 def task():
     """Small and quick: 24 layers x 32 experts, few pairs, short limits."""
-    settings = Settings(timing=Timing(pairs_fast=4, pairs_slow=3), limits=Limits(first_call_s=4.0, call_s=2.0))
+    settings = Settings(timing=Timing(pairs_fast=4, pairs_slow=3), limits=Limits(first_call_s=3.0, call_s=2.0))
     return build_task([ROOT / "workloads"], "gptoss20b-phased", [], settings)
 
 

@@ -33,7 +33,7 @@ def project(tmp_path, monkeypatch):
     document = yaml.safe_load((ROOT / "evolve_config.yaml").read_text())
     document["llm"]["api_base"] = f"http://127.0.0.1:{free_port()}/v1"  # a search may run beside the tests
     document["eplb"] |= {"workload": "gptoss20b-phased", "checks": []}
-    document["eplb"]["timing"] |= {"pairs_fast": 4, "pairs_slow": 3, "max_seconds": 2.0}
+    document["eplb"]["timing"] |= {"pairs_fast": 4, "pairs_slow": 3, "max_seconds": 0.5}
     (tmp_path / "evolve_config.yaml").write_text(yaml.safe_dump(document))
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -211,7 +211,7 @@ def test_a_record_is_kept_and_lands_on_the_written_leaderboard(eplb, project):
 
 
 def test_an_evolved_program_that_is_beaten_is_not_recorded(eplb, project, program):
-    slow = program(wrapping=f"import time\ntime.sleep(0.1)\nreturn {CALL}")
+    slow = program(wrapping=f"import time\ntime.sleep(0.05)\nreturn {CALL}")
     arguments = ("record", slow, "--name", "slow", "--workload", "gptoss20b-phased")
     code, _, err = eplb(*arguments)
     assert (code, "--search" in err) == (2, True)

@@ -11,7 +11,7 @@ import pytest
 from support import ROOT
 
 from eplb_evolve.placement import Topology
-from eplb_evolve.sandbox import LEVELS, Limits, Zygote
+from eplb_evolve.sandbox import LEVELS, Limits
 
 LOADS = np.arange(12, dtype=np.float32).reshape(2, 6)
 TOPOLOGY = Topology(8, 1, 1, 4)
@@ -78,8 +78,8 @@ def attempts(zygote, write):
 
 
 @pytest.fixture(scope="module", params=LEVELS)
-def zygote(request):
-    with closing(Zygote(request.param)) as zygote:
+def zygote(request, zygotes):
+    with closing(zygotes(request.param)) as zygote:
         assert zygote.level == request.param
         yield zygote
 
@@ -104,10 +104,10 @@ def test_an_ordinary_user_is_as_safe(tmp_path, level):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root changes users")
-def test_each_worker_of_root_is_another_user(program):
+def test_each_worker_of_root_is_another_user(program, zygotes):
     body = f"import os\nprint(os.getuid(), flush=True)\nreturn {CALL}"
     file = program(wrapping=body)
-    with closing(Zygote()) as zygote, ExitStack() as stack:
+    with closing(zygotes()) as zygote, ExitStack() as stack:
         workers = [stack.enter_context(closing(zygote.spawn(file, Limits()))) for _ in range(3)]
         for worker in workers:
             worker.call(LOADS, TOPOLOGY)

@@ -147,11 +147,11 @@ def test_a_candidate_sees_the_gpu_that_is_locked_and_no_other(monkeypatch, progr
         assert f"sees {seen} PCI_BUS_ID" in worker.log_tail()
 
 
-def test_on_a_cpu_a_candidate_sees_no_gpu_and_is_bounded(program):
+def test_on_a_cpu_a_candidate_sees_no_gpu_and_is_bounded(program, zygotes):
     body = "import os, resource\nassert os.environ['CUDA_VISIBLE_DEVICES'] == ''\n"
     body += f"assert resource.getrlimit(resource.RLIMIT_AS)[0] == {QUICK.memory_mb << 20}\n"
     file = program(wrapping=body + f"return {CALL}")
-    with closing(Zygote()) as zygote, closing(zygote.spawn(file, QUICK)) as worker:
+    with closing(zygotes()) as zygote, closing(zygote.spawn(file, QUICK)) as worker:
         worker.call(LOADS, TOPOLOGY)
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +33,15 @@ return {CALL}"""
 """A grandchild in a session of its own, whose parent is gone."""
 
 OWNER = """
-import sys, time
+import sys
 from pathlib import Path
 from eplb_evolve.sandbox import Limits, Zygote
-zygote = Zygote(sys.argv[2])
-worker = zygote.spawn(Path(sys.argv[1]), Limits())
-print("ready", flush=True)
-time.sleep(60)
+zygote = Zygote(sys.argv[2], twin=sys.argv[3] == "twin")
+for _ in sys.stdin:
+    worker = zygote.spawn(Path(sys.argv[1]), Limits())
+    print("ready", flush=True)
 """
+"""Spawns a worker for each line."""
 
 
 def descendants(pid=None):
@@ -81,58 +82,95 @@ def test_no_process_no_file_no_descriptor_stays(program, tmp_path, monkeypatch, 
         "open('log.txt', 'w').write('not the log')",
     ],
 )
-def test_whatever_lies_in_the_work_folder_goes(program, tmp_path, monkeypatch, leave):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with closing(Zygote()) as zygote:
+def test_whatever_lies_in_the_work_folder_goes(program, zygotes, leave):
+    with closing(zygotes()) as zygote:
+        before = os.listdir(zygote.folder)
         with closing(zygote.spawn(program(f"import os\n{leave}\ndef rebalance_experts(a, b, c, d, e): pass"), QUICK)):
             pass
-        assert os.listdir(zygote.folder) == []
+        assert os.listdir(zygote.folder) == before
     assert Path("/etc/passwd").exists()
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("victim", ["owner", "zygote", "timekeeper", "worker"])
-def test_the_whole_tree_dies_with_any_of_its_parts(program, tmp_path, level, victim):
-    """kill -9 of the owner or zygote ends all; of a timekeeper or worker, both of these."""
+class Owner:
+    """A process with a zygote of its own."""
+
+    def __init__(self, process):
+        self.process = process
+        self.spawn()
+        (self.zygote,) = psutil.Process(process.pid).children()
+
+    def spawn(self):
+        """Start a worker."""
+        self.process.stdin.write("spawn\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "ready\n"
+
+    def chain(self):
+        """The newest worker's timekeeper, and its children: the worker, with its namespace's first process if any."""
+        timekeeper = max(self.zygote.children(), key=lambda child: child.create_time())
+        return timekeeper, timekeeper.children()
+
+
+@pytest.fixture
+def owner(program, tmp_path):
+    """Start an owner at a level, `twin` or not."""
     script = tmp_path / "owner.py"
     script.write_text(OWNER)
-    file = program(wrapping=f"return {CALL}")
-    command = [sys.executable, str(script), str(file), level]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
-        assert owner.stdout.readline() == "ready\n"
-        zygote = psutil.Process(owner.pid).children()[0]
-        timekeeper = zygote.children()[0]
-        worker = timekeeper.children()[0]
-        chain = {"owner": owner.pid, "zygote": zygote.pid, "timekeeper": timekeeper.pid, "worker": worker.pid}
-        os.kill(chain[victim], signal.SIGKILL)
-        doomed = [zygote, timekeeper, worker] if victim in ("owner", "zygote") else [timekeeper, worker]
-        deadline = time.monotonic() + 10
-        while (left := [process for process in doomed if lives(process)]) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert left == []
-        owner.kill()
+    command = [sys.executable, str(script), str(program(wrapping=f"return {CALL}"))]
+    with ExitStack() as stack:
+
+        def start(level, twin="one"):
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+            process = stack.enter_context(subprocess.Popen([*command, level, twin], **pipes))
+            stack.callback(process.kill)
+            return Owner(process)
+
+        yield start
 
 
-@pytest.mark.parametrize("victim", ["owner", "timekeeper"])
-def test_a_twin_and_the_first_process_of_its_namespace_die_too(program, tmp_path, victim):
+def killed(victim, doomed):
+    """Kill -9 one process; those of `doomed` that outlive it for ten seconds."""
+    os.kill(victim.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while (left := [process for process in doomed if lives(process)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return left
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("last", ["owner", "zygote"])
+def test_the_whole_tree_dies_with_any_of_its_parts(owner, level, last):
+    """Of a worker or its timekeeper both; of an owner or its zygote all."""
+    owner = owner(level)
+    for part in ("worker", "timekeeper"):
+        timekeeper, (worker,) = owner.chain()
+        assert killed(worker if part == "worker" else timekeeper, [timekeeper, worker]) == []
+        owner.spawn()
+    timekeeper, workers = owner.chain()
+    assert killed(owner.process if last == "owner" else owner.zygote, [owner.zygote, timekeeper, *workers]) == []
+
+
+def test_a_twin_and_the_first_process_of_its_namespace_die_too(owner):
     """Which ends last of its namespace: whoever waits for it alone waits for ever."""
-    script = tmp_path / "owner.py"
-    script.write_text(OWNER.replace("Zygote(sys.argv[2])", "Zygote(sys.argv[2], twin=True)"))
-    command = [sys.executable, str(script), str(program(wrapping=f"return {CALL}")), "full"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
-        assert owner.stdout.readline() == "ready\n"
-        zygote = psutil.Process(owner.pid).children()[0]
-        timekeeper = zygote.children()[0]
-        doomed = [timekeeper, *timekeeper.children()]
-        assert len(doomed) == 3
-        if victim == "owner":
-            doomed.append(zygote)
-        os.kill(owner.pid if victim == "owner" else timekeeper.pid, signal.SIGKILL)
-        deadline = time.monotonic() + 10
-        while (left := [process for process in doomed if lives(process)]) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert left == []
+    owner = owner("full", "twin")
+    timekeeper, both = owner.chain()
+    assert len(both) == 2
+    assert killed(timekeeper, [timekeeper, *both]) == []
+    owner.spawn()
+    timekeeper, both = owner.chain()
+    assert len(both) == 2
+    assert killed(owner.process, [owner.zygote, timekeeper, *both]) == []
+
+
+def test_a_zygote_whose_owner_dies_while_it_starts_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", OWNER, "no program", "full", "one"], stdin=subprocess.PIPE) as owner:
+        while not (children := psutil.Process(owner.pid).children()) or "zygote" not in " ".join(children[0].cmdline()):
+            assert owner.poll() is None
+        assert len(list(tmp_path.iterdir())) == 1
         owner.kill()
+    assert not psutil.wait_procs(children, timeout=30)[1]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dead_zygote_is_an_environment_problem(program):

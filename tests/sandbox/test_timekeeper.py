@@ -9,7 +9,7 @@ import pytest
 
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.placement import Topology
-from eplb_evolve.sandbox import Limits, Zygote, answers
+from eplb_evolve.sandbox import Limits, answers
 
 LOADS = np.arange(12, dtype=np.float32).reshape(2, 6)
 TOPOLOGY = Topology(8, 1, 1, 4)
@@ -29,8 +29,8 @@ threading.Thread(target=count, daemon=True).start()
 
 
 @pytest.fixture(scope="module")
-def zygote():
-    with closing(Zygote()) as zygote:
+def zygote(zygotes):
+    with closing(zygotes()) as zygote:
         yield zygote
 
 
@@ -112,9 +112,9 @@ def test_calls_keep_to_the_processors_they_are_given(zygote, program):
         assert worker.log_tail().splitlines()[1] == "[0]"
 
 
-def test_escaping_the_processors_is_invalid_where_it_cannot_be_refused(program):
+def test_escaping_the_processors_is_invalid_where_it_cannot_be_refused(program, zygotes):
     body = f"import os\nos.sched_setaffinity(0, range(os.cpu_count()))\nreturn {CALL}"
-    with closing(Zygote("rlimits")) as zygote:
+    with closing(zygotes("rlimits")) as zygote:
         fails(zygote, program(wrapping=body), "changed which processors", cpus=[0])
 
 

@@ -17,8 +17,8 @@ CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"
 
 
 @pytest.fixture(scope="module")
-def zygote():
-    with closing(Zygote()) as zygote:
+def zygote(zygotes):
+    with closing(zygotes()) as zygote:
         yield zygote
 
 

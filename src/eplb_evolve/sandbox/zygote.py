@@ -26,16 +26,23 @@ PATIENCE_MS = 5000
 
 def main(control_fd: int, parent: int, folder: str, highest: Level) -> None:
     """Serve until the parent process or its end of the socket is gone, then kill all workers and remove their files."""
+    try:
+        _serve(socket.socket(fileno=control_fd), os.pidfd_open(parent), folder, highest)
+    except (BrokenPipeError, ProcessLookupError):
+        pass  # the parent died while we started
+    finally:
+        remove_tree(folder)
+
+
+def _serve(control: socket.socket, parent_gone: int, folder: str, highest: Level) -> None:
+    """parent_gone: a pidfd, not PDEATHSIG: that one fires when the *thread* that started us ends."""
     kernel.become_subreaper()
     kernel.keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the harness, which ends us in order
-    control = socket.socket(fileno=control_fd)
     findings = probe.probe(folder)
     level = probe.weaker(probe.strongest(findings), highest)
     other_user = os.getuid() == 0 and all(found.works for found in findings if found.mechanism == "another user")
     _preload()
-    # A pidfd, not PDEATHSIG: that one fires when the *thread* that started us ends.
-    parent_gone = os.pidfd_open(parent)
     protocol.send(control, {"level": level})
     zygote = Zygote(control, folder, level, other_user)
     poll = select.poll()
@@ -47,7 +54,6 @@ def main(control_fd: int, parent: int, folder: str, highest: Level) -> None:
         elif not zygote.serve():
             break
     zygote.end()
-    remove_tree(folder)
 
 
 class Zygote:
