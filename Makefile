@@ -7,19 +7,24 @@ BIN := .venv/bin
 STAMP := $(shell date -u +%Y%m%d-%H%M%S)
 OUT ?= results/runs/$(STAMP)
 
-.PHONY: evolve test test-all control gpu clean
+.PHONY: evolve test lint tests test-all control gpu clean
 
 # The search: checks, a stock openevolve-run over $(SEED), which it prints, with a live view; then the leaderboard with the
 # best programs on the holdout windows.
 evolve: .venv/installed
 	@$(BIN)/eplb run $(SEED) --config $(CONFIG) --output $(OUT) --iterations $(ITERATIONS)
 
-# Lint, types, import directions, tests.
+# Lint, types and import directions; and, beside them, the tests.
 test: .venv/installed-dev
+	@$(MAKE) --no-print-directory --jobs=2 lint tests
+
+lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+tests:
 	$(BIN)/pytest -n 2 --dist loadgroup --durations=10
 
 # The same with every program of tests/exploits at every sandbox level.

@@ -19,6 +19,8 @@ from eplb_evolve.results.ledger import Ledger
 from eplb_evolve.results.run_info import read_starts
 from eplb_evolve.sandbox import Limits, Zygote
 
+EPLB = OPENEVOLVE.with_name("eplb")
+
 
 def command(config, run, iterations):
     return [
@@ -34,14 +36,23 @@ def test_orphans_would_be_seen(tmp_path, monkeypatch):
         assert len(processes_of(tmp_path)) == 3
 
 
-def test_the_embedded_search_runs_with_no_key(configured, tmp_path, no_orphans):
+def test_the_embedded_search_runs_with_no_key_and_can_be_watched(configured, tmp_path, no_orphans):
     config = configured(free_port())
     run, cache = tmp_path / "run", tmp_path / "cache"
     environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
-    done = subprocess.run(
-        command(config, run, 2), capture_output=True, text=True, timeout=300, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run.mkdir()
+    watching = subprocess.Popen([EPLB, "watch", run], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with watching:
+        assert watching.stdout.readline() == "Waiting for the first evaluation: there is no ledger yet.\n"
+        done = subprocess.run(
+            command(config, run, 2), capture_output=True, text=True, timeout=300, check=False, env=environment
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        lines = watching.communicate(timeout=60)[0].splitlines()
+    assert watching.returncode == 0
+    assert [line.split()[1] for line in lines[:3]] == ["1", "2", "3"]
+    assert lines[3] == "The search has ended."
+    assert lines[4].startswith("3 of 3 evaluations in ")
     assert "the embedded proposer (no LLM is used)" in done.stderr
     entries = Ledger(run).entries()
     assert len(entries) == 3

@@ -3,15 +3,12 @@
 import io
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from ledgers import START, append, entry, finished, started
 from rich.console import Console
-from searches import BLIND, OPENEVOLVE
-from support import ROOT, SEED, free_port
 from terminal import Terminal
 
 from eplb_evolve.cli import live
@@ -200,19 +197,3 @@ def test_it_ends_on_a_terminal_when_openevolve_says_that_the_run_did(run):
     finished(run, 70)
     assert terminal.wait() == 0
     assert "The search has ended." in terminal.screen()
-
-
-def test_it_follows_a_plain_openevolve_run(configured, run, no_orphans):
-    run.mkdir()
-    command = [OPENEVOLVE, SEED, ROOT / "evaluator.py", "--config", configured(free_port(), llm=BLIND)]
-    command += ["--output", run, "--iterations", "1"]
-    watching = subprocess.Popen([EPLB, "watch", run], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    with watching:
-        assert watching.stdout.readline() == "Waiting for the first evaluation: there is no ledger yet.\n"
-        with subprocess.Popen(map(str, command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as search:
-            lines = watching.communicate(timeout=300)[0].splitlines()
-            assert search.wait(60) == 0
-    assert watching.returncode == 0
-    assert [line.split()[1] for line in lines[:2]] == ["1", "2"]
-    assert lines[2] == "The search has ended."
-    assert lines[3].startswith("2 of 2 evaluations in ")
