@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from clocked import Clocked
+from clocked import KEEPS_WHAT_IS, Clocked
 from support import SEED
 
 from eplb_evolve.errors import UsageError
@@ -14,23 +14,6 @@ from eplb_evolve.evaluation.score import balance_score, combined_score
 from eplb_evolve.placement import Topology
 
 CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"
-STALE = """
-
-honest = rebalance_experts
-
-
-def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, old_phy2log):
-    if num_nodes > 1:  # the first placement ever ignores groups
-        return honest(weight, num_replicas, num_groups, num_nodes, num_gpus)
-    layers, experts = weight.shape
-    logcnt = torch.zeros(layers, experts, dtype=torch.int64)
-    log2phy = torch.full((layers, experts, num_replicas), -1)
-    for layer in range(layers):
-        for slot, expert in enumerate(old_phy2log[layer].tolist()):
-            log2phy[layer, expert, logcnt[layer, expert]] = slot
-            logcnt[layer, expert] += 1
-    return old_phy2log, log2phy, logcnt
-"""
 
 
 def test_the_seed_is_feasible_and_measured_in_full(program, task, bench):
@@ -50,7 +33,7 @@ def test_the_seed_is_feasible_and_measured_in_full(program, task, bench):
 
 def test_a_placement_that_never_changes_moves_nothing_and_is_infeasible(program, task, bench):
     """The old placement is carried through each call's permutation: returned as it is, no slot moves."""
-    result = evaluate(program(SEED.read_text() + STALE), task, bench)
+    result = evaluate(program(KEEPS_WHAT_IS), task, bench)
     assert result.valid
     assert not result.feasible
     assert result.transfers == 0
