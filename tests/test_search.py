@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
 from contextlib import closing
+from pathlib import Path
 
 import psutil
 import pytest
@@ -69,6 +71,21 @@ def test_the_embedded_search_runs_with_no_key_and_can_be_watched(configured, tmp
     assert start.command[:3] == ("openevolve-run", "initial_program.py", "evaluator.py")
     assert str(tmp_path) not in " ".join(start.command)  # nor any other folder of this machine
     assert "gptoss20b-phased" in start.config
+
+
+def test_a_run_of_openevolve_0_4_0_is_resumed(configured, tmp_path):
+    """The run in results/data: two iterations of `random-edits` on the seed under 0.4.0, trace and logs removed."""
+    run = shutil.copytree(Path(__file__).parent / "results" / "data" / "openevolve-0.4.0", tmp_path / "run")
+    before = Ledger(run).entries()
+    line = command(configured(free_port(), llm=BLIND, checkpoint_interval=1), run, 1)
+    line += ["--checkpoint", str(run / "checkpoints" / "checkpoint_2")]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert Ledger(run).entries()[:-1] == before
+    known = {file.stem for file in (run / "checkpoints" / "checkpoint_2" / "programs").iterdir()}
+    saved = {file.stem for file in (run / "checkpoints" / "checkpoint_3" / "programs").iterdir()}
+    assert saved > known
+    assert len(saved) == len(known) + 1
 
 
 def test_kill_9_of_the_main_process_leaves_no_process(configured, tmp_path, no_orphans):

@@ -6,6 +6,7 @@ import pytest
 
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.results.family import read_family, steps_to
 from eplb_evolve.results.find import find
 from eplb_evolve.results.ledger import Entry, Ledger
 from eplb_evolve.results.lineage import from_header, from_trace, summary
@@ -84,9 +85,24 @@ def test_a_torn_line_is_skipped_and_counted(tmp_path):
     assert (len(trace.mutations), trace.torn) == (1, 1)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_line_whose_parent_has_left_the_archive(tmp_path, known):
+    """OpenEvolve leaves the parent's text out; an earlier line shows it under its id, unless it was a copy."""
+    first = line(SEED, FIRST) | {"parent_id": "s", "child_id": "f"}
+    second = line(FIRST, SECOND) | {"parent_id": "f" if known else "copy", "child_id": "g"}
+    del second["parent_code"]
+    (tmp_path / "evolution_trace.jsonl").write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n")
+    read = read_trace(tmp_path).mutations
+    assert read[1].parent_code == (FIRST if known else None)
+    expected = [SEED, FIRST, SECOND] if known else [SECOND]
+    assert [step.source for step in from_trace(sha256(SECOND), read, [])] == expected
+    steps, _ = steps_to(sha256(SECOND), SECOND, read_family(tmp_path), [])
+    assert [step.source for step in steps] == expected
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [('{"iteration": 1}', "include_code: true"), ("[1]", "not a line"), ('{"parent_code": ""}', "no 'iteration'")],
+    [('{"iteration": 1}', "include_code: true"), ("[1]", "not a line"), ('{"child_code": ""}', "no 'iteration'")],
 )
 def test_a_trace_that_cannot_serve_says_why(tmp_path, text, sentence):
     (tmp_path / "trace.jsonl").write_text(text)

@@ -13,7 +13,7 @@ from eplb_evolve.gateway.local import BEHAVIOURS
 from eplb_evolve.proposer.header import made_by
 from eplb_evolve.results.ledger import Entry
 from eplb_evolve.results.lineage import SEED, Step, from_header, from_trace
-from eplb_evolve.results.trace import FILE_NAME, Mutation, sha256
+from eplb_evolve.results.trace import FILE_NAME, Mutation, parent_of, sha256
 
 ORIGIN_DIGITS = 8
 """Programs made by the embedded proposer name their parent by its first digits; eight tell a run's programs apart."""
@@ -25,7 +25,7 @@ class Node:
     """A program of the tree.
 
     Attributes:
-        parent: its parent's sha256; None for a seed
+        parent: its parent's sha256; None for a seed, and where no line shows the parent
         how: tier and operators that made it, the LLM's name, or "seed"
         place: byte in the trace where the line begins that knows it first
     """
@@ -61,6 +61,7 @@ def read_family(run: Path) -> Family:
         return Family(file, missing="The run kept no evolution trace (evolution_trace.enabled was off).")
     nodes: dict[str, Node] = {}
     by_digits: dict[str, str] = {}
+    by_id: dict[str, str] = {}
 
     def add(node: Node) -> None:
         if nodes.setdefault(node.sha256, node) is node:
@@ -71,10 +72,12 @@ def read_family(run: Path) -> Family:
         for line in lines:
             data = _parsed(line)
             if data is not None:
-                if "parent_code" not in data or "child_code" not in data:
+                if "child_code" not in data:
                     return Family(file, missing="The trace holds no programs (evolution_trace.include_code was off).")
-                parent, child = sha256(data["parent_code"]), sha256(data["child_code"])
-                add(Node(parent, None, SEED, place))
+                child, stated = sha256(data["child_code"]), data.get("parent_code")
+                parent = parent_of(data, sha256(stated) if stated is not None else None, child, by_id)
+                if stated is not None and parent is not None:
+                    add(Node(parent, None, SEED, place))
                 if child not in nodes:
                     model = _model(data)
                     header = made_by(data["child_code"]) if model in ("", *BEHAVIOURS) else None
@@ -97,12 +100,13 @@ def steps_to(program: str, source: str, family: Family, entries: Sequence[Entry]
 
 
 def _mutations(family: Family, programs: Iterable[str]) -> list[Mutation]:
-    found = []
+    found: list[Mutation] = []
     with family.file.open("rb") as file:
         for program in programs:
             file.seek(family.nodes[program].place)
             data = json.loads(file.readline())
-            parent, child = data["parent_code"], data["child_code"]
+            child = data["child_code"]
+            parent = data.get("parent_code", found[-1].child_code if found else None)
             found.append(Mutation(data.get("iteration", 0), parent, child, {}, None, _model(data), False))
     return found
 
@@ -117,7 +121,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     text = line.decode("utf-8", "replace")
     found: dict[str, Any] = {}
     try:
-        for key in ("parent_code", "child_code", "metadata"):
+        for key in ("parent_id", "child_id", "parent_code", "child_code", "metadata"):
             at = text.rfind(f'"{key}": ')  # from the end: other keys may hold such keys
             if at >= 0:
                 found[key], _ = _DECODER.raw_decode(text, at + len(key) + 4)

@@ -100,14 +100,14 @@ def _first_appearances(mutations: Iterable[Mutation]) -> dict[str, _Origin]:
     made: dict[str, _Origin] = {}
     for mutation in mutations:
         parent, child = mutation.parent_sha256, mutation.child_sha256
-        if parent not in made:
+        if parent is not None and mutation.parent_code is not None and parent not in made:
             made[parent] = _Origin(mutation.parent_code, None, ("", SEED))
         if child not in made:
             made[child] = _Origin(mutation.child_code, _true_parent(mutation, parent, made), _how(mutation))
     return made
 
 
-def _true_parent(mutation: Mutation, parent: str, made: Iterable[str]) -> str:
+def _true_parent(mutation: Mutation, parent: str | None, made: Iterable[str]) -> str | None:
     """The parent in the prompt, unless the embedded proposer says that it changed another program that it saw there."""
     header = _header(mutation)
     known = [sha for sha in made if header is not None and header.origin and sha.startswith(header.origin)]

@@ -99,6 +99,9 @@ def derive(mutation: Mutation, rules: Rules) -> str:
 
     if mutation.reply is None:
         raise CannotDerive("no reply was recorded")
+    parent = mutation.parent_code
+    if parent is None and (not mutation.full_rewrite or rules.enforce_evolve_blocks):
+        raise CannotDerive("no line of the trace shows its parent")
     try:
         if mutation.full_rewrite:
             child = code_utils.parse_full_rewrite(mutation.reply, rules.language)
@@ -106,11 +109,11 @@ def derive(mutation: Mutation, rules: Rules) -> str:
                 raise CannotDerive("the reply holds no program")
         else:
             blocks = code_utils.extract_diffs(mutation.reply, rules.diff_pattern)
-            child, applied = code_utils.apply_diff_blocks(mutation.parent_code, blocks)
+            child, applied = code_utils.apply_diff_blocks(parent, blocks)
             if not applied:
                 raise CannotDerive(f"none of the reply's {len(blocks)} diff blocks fits the parent")
         if rules.enforce_evolve_blocks:
-            child = code_utils.enforce_evolve_blocks(mutation.parent_code, child)
+            child = code_utils.enforce_evolve_blocks(parent, child)
     except ValueError as problem:
         raise CannotDerive(str(problem)) from problem
     return str(child)

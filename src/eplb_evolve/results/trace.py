@@ -17,7 +17,7 @@ class Mutation:
 
     Attributes:
         iteration: OpenEvolve's number of the proposal
-        parent_code, child_code: whole programs
+        parent_code, child_code: whole programs; parent_code is None where no line shows the parent
         child_metrics: what the evaluator told OpenEvolve about the child
         reply: the model's whole answer; None where the run did not keep it
         model: name of the model that answered; "" when not known
@@ -25,7 +25,7 @@ class Mutation:
     """
 
     iteration: int
-    parent_code: str
+    parent_code: str | None
     child_code: str
     child_metrics: dict[str, float]
     reply: str | None
@@ -33,9 +33,9 @@ class Mutation:
     full_rewrite: bool
 
     @property
-    def parent_sha256(self) -> str:
-        """Of the parent's text."""
-        return sha256(self.parent_code)
+    def parent_sha256(self) -> str | None:
+        """Of the parent's text, None where that is not known."""
+        return None if self.parent_code is None else sha256(self.parent_code)
 
     @property
     def child_sha256(self) -> str:
@@ -71,6 +71,7 @@ def read_trace(path: Path) -> Trace:
             "evolution_trace.enabled: true"
         ) from problem
     mutations, torn = [], 0
+    shown: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -79,17 +80,32 @@ def read_trace(path: Path) -> Trace:
         except ValueError:
             torn += 1
             continue
-        mutations.append(_mutation(data, f"{file}, line {number}"))
+        mutations.append(_mutation(data, f"{file}, line {number}", shown))
     return Trace(file, tuple(mutations), torn)
 
 
-def _mutation(data: Any, where: str) -> Mutation:
+def parent_of(data: dict[str, Any], parent: str | None, child: str, shown: dict[str, str]) -> str | None:
+    """A line's parent: as the line has it, or as an earlier line showed it; None where neither does.
+
+    OpenEvolve leaves the parent's text out when the parent left the archive while its child was evaluated. shown: what
+    stands for each program so far (its text or its sha256), by OpenEvolve's id; the line's own programs are added.
+    """
+    if parent is None:
+        parent = shown.get(data.get("parent_id", ""))
+    for key, program in (("parent_id", parent), ("child_id", child)):
+        if data.get(key) and program is not None:
+            shown[data[key]] = program
+    return parent
+
+
+def _mutation(data: Any, where: str, shown: dict[str, str]) -> Mutation:
     try:
+        parent = parent_of(data, data.get("parent_code"), data["child_code"], shown)
         metadata = data.get("metadata") or {}
         usage = metadata.get("token_usage") or {}
         return Mutation(
             iteration=data["iteration"],
-            parent_code=data["parent_code"],
+            parent_code=parent,
             child_code=data["child_code"],
             child_metrics=data["child_metrics"],
             reply=data.get("llm_response"),
@@ -97,7 +113,7 @@ def _mutation(data: Any, where: str) -> Mutation:
             full_rewrite=metadata.get("changes") == "Full rewrite",
         )
     except KeyError as problem:
-        if problem.args[0] in ("parent_code", "child_code"):
+        if problem.args[0] == "child_code":
             raise UsageError(
                 f"{where} holds no programs; record a run with evolution_trace.include_code: true"
             ) from problem
