@@ -1,6 +1,6 @@
 """One YAML file: OpenEvolve's own sections and ours, `eplb:`, read strictly.
 
-OpenEvolve 0.4.0 ignores keys that it does not know, so a typo silently means a default. Here an unknown key is an
+OpenEvolve 0.4.1 ignores keys that it does not know, so a typo silently means a default. Here an unknown key is an
 error, in its sections too, with the nearest known name.
 """
 

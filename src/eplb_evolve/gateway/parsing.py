@@ -4,7 +4,7 @@ from eplb_evolve.proposer.prompt import UnknownPrompt, read_prompt
 
 
 def makes_a_program(prompt_text: str, reply: str) -> bool | None:
-    """What OpenEvolve 0.4.0 will decide, its length limit aside; None when the prompt is not one of its own.
+    """What OpenEvolve 0.4.1 will decide, its length limit aside; None when the prompt is not one of its own.
 
     A diff must apply at least once and change the program. A full rewrite may be any text that differs: where there
     is no code fence, OpenEvolve takes the reply itself for the program.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,17 +33,28 @@ class Usage:
 
 
 def read_usage(body: object, model: ForwardedModel) -> Usage | None:
-    """The usage that a response states; None when it states none."""
+    """The usage that a response states; None when it states none.
+
+    Some endpoints count thinking in total_tokens only. What the total holds beyond the prompt was completed, and costs.
+    """
     usage = body.get("usage") if isinstance(body, dict) else None
     if not isinstance(usage, dict):
         return None
-    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not isinstance(prompt, int) or not isinstance(completion, int):
+    prompt, stated, total = (_count(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
+    if prompt is None or (stated is None and total is None):
         return None
+    completion = max(stated or 0, (total or 0) - prompt)
     cost = None
     if model.input_usd_per_million is not None and model.output_usd_per_million is not None:
         cost = (prompt * model.input_usd_per_million + completion * model.output_usd_per_million) / _MILLION
     return Usage(prompt, completion, cost)
+
+
+def _count(value: object) -> int | None:
+    """A number of tokens; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        return None
+    return int(value)
 
 
 @dataclass(frozen=True)
