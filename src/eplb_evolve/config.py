@@ -17,6 +17,7 @@ from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.evaluation.settings import TRADED, Device, Objective, Settings, Thresholds, Timing
 from eplb_evolve.gateway.demand import gateway_api_base
 from eplb_evolve.gateway.local import BEHAVIOURS
+from eplb_evolve.gateway.secret import fault
 from eplb_evolve.gateway.settings import GatewaySettings
 from eplb_evolve.placement import Topology
 from eplb_evolve.sandbox import Level, Limits
@@ -116,6 +117,11 @@ def read(path: Path) -> Config:
     eplb = _read_section(section, path)
     openevolve = _read_openevolve(document, path)
     models = openevolve.llm.models
+    for model in models:
+        if model.api_key and (why := fault(model.api_key)):
+            raise UsageError(
+                f"{path}: llm.api_key, or the variable that it names, {why}, which no key does; give it alone"
+            )
     return Config(
         path=path,
         eplb=eplb,
@@ -140,10 +146,18 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except OSError as problem:
         raise UsageError(f"cannot read the configuration {path}: {problem.strerror}") from problem
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise UsageError(f"{path} is not YAML: {' '.join(str(problem).split())}") from problem
+        raise UsageError(f"{path} is not YAML: {_without_quotes(problem)}") from problem
     if not isinstance(document, dict):
         raise UsageError(f"{path}: expected sections such as llm: and eplb:, found {type(document).__name__}")
     return document
+
+
+def _without_quotes(problem: Exception) -> str:
+    """What is wrong and where; the parser's own message quotes the file, which may hold a key."""
+    mark = getattr(problem, "problem_mark", None)
+    if mark is None:
+        return "it is not text in UTF-8" if isinstance(problem, UnicodeDecodeError) else "it cannot be parsed"
+    return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(problem, 'problem', None) or 'wrong syntax'}"
 
 
 def _read_section(section: object, path: Path) -> EplbSection:

@@ -1,5 +1,6 @@
 """What is forwarded, tried again, passed on, counted and recorded."""
 
+import base64
 import json
 from types import SimpleNamespace
 
@@ -84,6 +85,15 @@ def test_trying_again_ends_with_retry_seconds(forward):
         with pytest.raises(openai.RateLimitError, match="slow down"):
             complete(forward(endpoint, retry_seconds=5))
         assert len(endpoint.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "echoed", [base64.b64encode(f"Bearer {KEY}".encode()).decode(), KEY[:12], KEY.encode().hex(), f"{KEY}{KEY}"]
+)
+def test_nor_is_a_piece_of_the_key_or_another_spelling(forward, tmp_path, echoed):
+    with upstream(answer(f"your key is {echoed}.")) as endpoint:
+        assert echoed not in complete(forward(endpoint)).choices[0].message.content
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and echoed in file.read_text()]
 
 
 def test_the_key_is_written_nowhere_even_when_the_endpoint_echoes_it(forward, tmp_path, capfd):

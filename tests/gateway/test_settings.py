@@ -95,3 +95,25 @@ def test_a_wrong_gateway_is_one_sentence(written, change, sentence):
 
 def test_a_local_model_does_not_wait_for_llms(written):
     assert config.read(written(("embedded",), {"timeout": 60}, models={})).local_models == ("embedded",)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", " ", "\t", "\x00", "ä"])
+@pytest.mark.parametrize("direct", [False, True])
+def test_a_variable_that_holds_more_than_a_key_is_named_and_not_quoted(written, monkeypatch, end, direct):
+    if end == "\x00":
+        end = "\x01"  # an environment cannot hold the other
+    monkeypatch.setenv("TEST_KEY", f"sk-proj-0123456789{end}")
+    llm = {"api_base": "https://api.example.com/v1", "api_key": "${TEST_KEY}"}
+    path = written(("big",), llm, models={}) if direct else written()
+    with pytest.raises(UsageError, match="which no key does") as refused:
+        config.read(path)
+    assert "0123" not in str(refused.value)
+    assert "TEST_KEY" in str(refused.value) or "llm.api_key" in str(refused.value)
+
+
+def test_a_file_that_is_not_yaml_is_not_quoted(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text('llm:\n  api_key: "sk-proj-0123456789\n  other: [\n')
+    with pytest.raises(UsageError, match=r"is not YAML: line \d+, column \d+: ") as refused:
+        config.read(file)
+    assert "0123" not in str(refused.value)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.gateway.local import BEHAVIOURS
+from eplb_evolve.gateway.secret import fault
 from eplb_evolve.gateway.settings import LOOPBACK, GatewaySettings
 
 
@@ -44,5 +45,10 @@ def gateway_api_base(models: list[Any], gateway: GatewaySettings, path: Path) ->
             raise UsageError(
                 f"{path}: eplb.gateway.models.{name} asks for the environment variable {forwarded.api_key_env}, which "
                 f"is not set; export {forwarded.api_key_env}=..., or null where the endpoint wants no key"
+            )
+        if forwarded.api_key_env is not None and (why := fault(forwarded.key() or "")):
+            raise UsageError(
+                f"{path}: the environment variable {forwarded.api_key_env}, which eplb.gateway.models.{name} asks for, "
+                f"{why}, which no key does; export the key alone"
             )
     return base

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import openai
 
 from eplb_evolve.gateway.record import Attempt
+from eplb_evolve.gateway.secret import Secret
 from eplb_evolve.gateway.settings import ForwardedModel, GatewaySettings
 from eplb_evolve.gateway.usage import Usage, read_usage
 
@@ -67,9 +68,10 @@ class Upstream:
     def __init__(self, model: ForwardedModel, settings: GatewaySettings, backoff: Backoff | None = None) -> None:
         self._model, self._settings = model, settings
         self._backoff = backoff or Backoff()
-        self._key = model.key() or ""
+        key = model.key() or ""
+        self._secret = Secret(key)
         # the client insists on a key where the endpoint wants none
-        self._client = openai.AsyncOpenAI(api_key=self._key or "none", base_url=model.api_base, max_retries=0)
+        self._client = openai.AsyncOpenAI(api_key=key or "none", base_url=model.api_base, max_retries=0)
 
     def request(self, body: dict[str, Any]) -> dict[str, Any]:
         """The body as this endpoint takes it: unchanged, but for the seed where that is an error."""
@@ -125,14 +127,14 @@ class Upstream:
                     model=request["model"], messages=request["messages"], extra_body=rest, timeout=limit
                 )
         except openai.APIStatusError as error:
-            text = self._scrub(error.response.text)
-            return _Answer(error.status_code, text, error.response.headers, self._scrub(_message(text)))
+            text = self._secret.scrub(error.response.text)
+            return _Answer(error.status_code, text, error.response.headers, self._secret.scrub(_message(text)))
         except (TimeoutError, openai.APITimeoutError):
             return _Answer(None, "", {}, f"no answer within {limit:g} s")
         except openai.APIConnectionError as error:
-            cause = self._scrub(f"{type(error.__cause__).__name__}: {error.__cause__}")
+            cause = self._secret.scrub(f"{type(error.__cause__).__name__}: {error.__cause__}")
             return _Answer(None, "", {}, f"the connection failed: {cause}")
-        return self._read(self._scrub(raw.text), raw.headers)
+        return self._read(self._secret.scrub(raw.text), raw.headers)
 
     def _read(self, text: str, headers: Mapping[str, str]) -> _Answer:
         try:
@@ -143,9 +145,6 @@ class Upstream:
         if not isinstance(content, str) or not content.strip():
             return _Answer(200, text, headers, "the reply is empty", body)
         return _Answer(200, text, headers, "", body, content)
-
-    def _scrub(self, text: str) -> str:
-        return text.replace(self._key, "<key>") if self._key else text
 
 
 def _transient(answer: _Answer) -> bool:

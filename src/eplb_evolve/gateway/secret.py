@@ -1,0 +1,66 @@
+"""Keys: whether a text can be one, and texts without any piece of one."""
+
+import base64
+import html
+import json
+import urllib.parse
+from collections.abc import Iterator
+
+PIECE = 8
+"""Characters of a key, in a row, that no text may hold."""
+_SHORTEST = 4
+"""Shorter ones are no secret: some endpoints want any key, and `x` stands in every program."""
+HIDDEN = "<key>"
+
+
+def fault(key: str) -> str:
+    """What keeps a text from being a key, in words that hold nothing of it; "" if nothing does."""
+    if not key:
+        return "is empty"
+    for character in key:
+        if character in "\r\n":
+            end = " at its end" if key.rstrip("\r\n") and not set("\r\n") & set(key.rstrip("\r\n")) else ""
+            return f"holds a line break{end}"
+        if character.isspace():
+            return "holds a blank"
+        if not character.isascii():
+            return "holds a character that is not ASCII"
+        if not character.isprintable():
+            return "holds a control character"
+    return ""
+
+
+class Secret:
+    """A key, to be kept out of texts: as it is, as Python, JSON, HTML or a URL writes it, in base64 and hexadecimal."""
+
+    def __init__(self, key: str) -> None:
+        length = min(PIECE, len(key))
+        self._length = length if length >= _SHORTEST else 0
+        forms = _forms(key) if self._length else ()
+        self._pieces = {form[at : at + length] for form in forms for at in range(len(form) - length + 1)}
+
+    def scrub(self, text: str) -> str:
+        """The text with `<key>` in place of each run of pieces of the key."""
+        if not self._length:
+            return text
+        found: list[str] = []
+        kept, hidden = 0, 0  # everything before `kept` is dealt with; what is before `hidden` belongs to the key
+        for at in range(len(text) - self._length + 1):
+            if text[at : at + self._length] in self._pieces:
+                if at > hidden or not found:
+                    found += [text[kept:at], HIDDEN]
+                kept = hidden = at + self._length
+        return "".join([*found, text[kept:]])
+
+
+def _forms(key: str) -> Iterator[str]:
+    raw = key.encode("utf-8", "surrogatepass")
+    yield from (key, repr(key)[1:-1], json.dumps(key)[1:-1], key.replace("/", "\\/"), html.escape(key))
+    for quoted in (urllib.parse.quote(raw, safe=""), urllib.parse.quote(raw), urllib.parse.quote_plus(raw)):
+        yield quoted
+        yield "%".join(part[:2].lower() + part[2:] if at else part for at, part in enumerate(quoted.split("%")))
+    yield from (raw.hex(), raw.hex().upper())
+    for shift in range(3):  # base64 looks at three bytes together: what stands before the key shifts it
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            text = encode(bytes(shift) + raw).decode().rstrip("=")
+            yield text[(shift * 8 + 5) // 6 : len(text) - bool((shift + len(raw)) % 3)]
