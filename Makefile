@@ -4,6 +4,7 @@ CONFIG ?= evolve_config.yaml
 SEED ?= initial_program.py
 GPU_PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --durations=10
 STAMP := $(shell date -u +%Y%m%d-%H%M%S)
 OUT ?= results/runs/$(STAMP)
 
@@ -18,18 +19,18 @@ evolve: .venv/installed
 test: .venv/installed-dev
 	@$(MAKE) --no-print-directory --jobs=2 lint tests
 
-lint:
+lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-tests:
-	$(BIN)/pytest -n 2 --dist loadgroup --durations=10
+tests: .venv/installed-dev
+	$(PYTEST)
 
 # The same with every program of tests/exploits at every sandbox level.
 test-all: .venv/installed-dev
-	$(BIN)/pytest -n 2 --dist loadgroup --durations=10 --all-levels
+	$(PYTEST) --all-levels
 
 # The control: searches without an LLM, and blind mutation, five seeds each; hours. LLM=NAME=CONFIG adds an endpoint.
 control: .venv/installed-plots

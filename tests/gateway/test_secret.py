@@ -56,9 +56,9 @@ def test_the_rest_of_a_text_stays():
     assert secret.scrub("def rebalance_experts(weight): ...") == "def rebalance_experts(weight): ..."
 
 
-@pytest.mark.parametrize(("key", "text"), [("", "nothing"), ("x", "x = 1"), ("none", "this is <key> of it")])
-def test_short_keys(key, text):
-    assert Secret(key).scrub(text.replace("<key>", key)) == text
+@pytest.mark.parametrize(("key", "text"), [("", "nothing"), ("x", "x = 1"), ("none", "none of it")])
+def test_what_is_given_where_any_key_will_do_is_no_secret(key, text):
+    assert Secret(key).scrub(text) == text
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import urllib.parse
 from collections.abc import Iterator
 
 PIECE = 8
-"""Characters of a key, in a row, that no text may hold."""
-_SHORTEST = 4
-"""Shorter ones are no secret: some endpoints want any key, and `x` stands in every program."""
+"""Characters of a key, in a row, that no text may hold. A shorter key is no secret: endpoints that want any key get
+`none` or `x`, which stand in programs too.
+"""
 HIDDEN = "<key>"
 
 
@@ -34,22 +34,18 @@ class Secret:
     """A key, to be kept out of texts: as it is, as Python, JSON, HTML or a URL writes it, in base64 and hexadecimal."""
 
     def __init__(self, key: str) -> None:
-        length = min(PIECE, len(key))
-        self._length = length if length >= _SHORTEST else 0
-        forms = _forms(key) if self._length else ()
-        self._pieces = {form[at : at + length] for form in forms for at in range(len(form) - length + 1)}
+        forms = _forms(key) if len(key) >= PIECE else ()
+        self._pieces = {form[at : at + PIECE] for form in forms for at in range(len(form) - PIECE + 1)}
 
     def scrub(self, text: str) -> str:
         """The text with `<key>` in place of each run of pieces of the key."""
-        if not self._length:
-            return text
         found: list[str] = []
-        kept, hidden = 0, 0  # everything before `kept` is dealt with; what is before `hidden` belongs to the key
-        for at in range(len(text) - self._length + 1):
-            if text[at : at + self._length] in self._pieces:
-                if at > hidden or not found:
+        kept = 0  # everything before it is dealt with
+        for at in range(len(text) - PIECE + 1) if self._pieces else ():
+            if text[at : at + PIECE] in self._pieces:
+                if at > kept or not found:
                     found += [text[kept:at], HIDDEN]
-                kept = hidden = at + self._length
+                kept = at + PIECE
         return "".join([*found, text[kept:]])
 
 
