@@ -165,7 +165,7 @@ def test_a_twin_and_the_first_process_of_its_namespace_die_too(owner):
 def test_a_zygote_whose_owner_dies_while_it_starts_leaves_no_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with subprocess.Popen([sys.executable, "-c", OWNER, "no program", "full", "one"], stdin=subprocess.PIPE) as owner:
-        while not (children := psutil.Process(owner.pid).children()) or "zygote" not in " ".join(children[0].cmdline()):
+        while not (children := psutil.Process(owner.pid).children()) or Zygote.command[-1] not in children[0].cmdline():
             assert owner.poll() is None
         assert len(list(tmp_path.iterdir())) == 1
         owner.kill()
