@@ -4,7 +4,7 @@ CONFIG ?= evolve_config.yaml
 SEED ?= initial_program.py
 GPU_PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --durations=10
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --durations=10 -rs
 STAMP := $(shell date -u +%Y%m%d-%H%M%S)
 OUT ?= results/runs/$(STAMP)
 
