@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -17,6 +18,7 @@ from pathlib import Path
 from openevolve.evaluation_result import EvaluationResult
 
 from eplb_evolve import config as configuration
+from eplb_evolve.ending import end, forget_ending
 from eplb_evolve.errors import EplbError, UsageError
 from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.challenge import Incumbent
@@ -63,6 +65,7 @@ class Search:
                 evaluation = failed(program, source, self.task, self._bench, f"the evaluator failed: {text}")
                 self._drop_bench()
             self._record(evaluation, source)
+            self._end_if_useless(evaluation)
         told = artifacts(evaluation, self.task.settings.objective)
         return EvaluationResult(metrics=metrics(evaluation), artifacts=told)
 
@@ -79,6 +82,22 @@ class Search:
             return None
         run = best.evaluation
         return Incumbent(self.ledger.run / run.program, best.evaluation.ratio_to_reference, run.combined_score)
+
+    def _end_if_useless(self, evaluation: Evaluation) -> None:
+        """End the search when the program that it starts from is invalid. OpenEvolve's main process evaluates it."""
+        if multiprocessing.parent_process() is not None or evaluation.valid:
+            return
+        reason = " ".join(evaluation.reason.split())
+        self.end(f"the program that the search starts from is invalid: {reason}; mend it, or start from another", 1)
+
+    def end(self, sentence: str, exit_code: int) -> None:
+        """Say why the search cannot go on, and end it: OpenEvolve keeps what it has, unless it has only just begun."""
+        end(self.ledger.run, sentence, exit_code)
+        if multiprocessing.parent_process() is not None:
+            os.kill(os.getppid(), signal.SIGTERM)  # as after its last iteration
+            return
+        self._drop_bench()
+        os._exit(exit_code)  # we are in a thread of OpenEvolve's, which would catch SystemExit
 
     def _drop_bench(self) -> None:
         bench, self._bench = self._bench, None
@@ -118,6 +137,7 @@ def _open(root: Path) -> Search:
         return search
     read, run = search.config, given.run
     add_start(run, _start(given, search, root))
+    forget_ending(run)
     if read.gateway_api_base is not None:
         gateway = read.eplb.gateway
         lifecycle.ensure_running(read.gateway_api_base, read.random_seed, run, gateway, read.workers, read.evaluation_s)

@@ -18,6 +18,7 @@ from rich.text import Text
 from eplb_evolve import config as configuration
 from eplb_evolve.cli import check, leaderboard, live, options
 from eplb_evolve.cli.supervisor import Supervised
+from eplb_evolve.ending import read_ending
 from eplb_evolve.errors import EnvironmentProblem, UsageError
 from eplb_evolve.paths import EVALUATOR_NAME, SEED_NAME, Project, project
 from eplb_evolve.printable import printable
@@ -86,6 +87,10 @@ def run(
     if search.asked_to_stop is not None:
         _say_stopped(search, progress, plan.run)
         raise typer.Exit(128 + search.asked_to_stop)
+    ending = read_ending(plan.run)
+    if ending is not None:
+        _say_how_to_go_on(plan.run)
+        raise typer.Exit(ending.exit_code)
     if search.exit_code != 0:
         raise _failure(search.exit_code, log)
     if no_leaderboard:
@@ -222,8 +227,11 @@ def _say_stopped(search: Supervised, progress: Progress, run: Path) -> None:
     options.say(f"{'Killed' if search.killed else 'Stopped'}. {live.summary(progress)}")
     if progress.done:
         options.say(f"  eplb leaderboard --run {run}   shows what was found")
-    if any((run / "checkpoints").glob("checkpoint_[0-9]*/metadata.json")):
-        options.say(f"  eplb run --resume {run}   goes on from the last checkpoint")
+    _say_how_to_go_on(run)
+
+
+def _say_how_to_go_on(run: Path) -> None:
+    options.say(f"  eplb run --resume {run}   goes on with it")
 
 
 def _failure(code: int, log: Path) -> Exception:
