@@ -17,6 +17,7 @@ from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.evaluation.settings import TRADED, Device, Objective, Settings, Thresholds, Timing
 from eplb_evolve.gateway.demand import gateway_api_base
 from eplb_evolve.gateway.local import BEHAVIOURS
+from eplb_evolve.gateway.parsing import Rules
 from eplb_evolve.gateway.secret import fault
 from eplb_evolve.gateway.settings import GatewaySettings
 from eplb_evolve.placement import Topology
@@ -82,10 +83,12 @@ class Config:
         gateway_api_base: where the gateway must listen, if a model is served by one
         local_models: names of the models that propose and are no LLM
         llm_models: names of the others
+        direct_models: those of them that OpenEvolve asks without a gateway
         random_seed: OpenEvolve's seed, used for the embedded proposer as well
         iterations: how many proposals OpenEvolve makes unless its command line says otherwise
         workers: how many evaluations OpenEvolve makes at once
         evaluation_s: seconds after which it gives one up
+        rules: by which it makes programs of replies
     """
 
     path: Path
@@ -93,10 +96,12 @@ class Config:
     gateway_api_base: str | None
     local_models: tuple[str, ...]
     llm_models: tuple[str, ...]
+    direct_models: tuple[str, ...]
     random_seed: int
     iterations: int
     workers: int
     evaluation_s: float
+    rules: Rules
 
     @property
     def proposer(self) -> str:
@@ -122,16 +127,23 @@ def read(path: Path) -> Config:
             raise UsageError(
                 f"{path}: llm.api_key, or the variable that it names, {why}, which no key does; give it alone"
             )
+    base = gateway_api_base(models, eplb.gateway, path)
     return Config(
         path=path,
         eplb=eplb,
-        gateway_api_base=gateway_api_base(models, eplb.gateway, path),
-        local_models=tuple(model.name for model in models if model.name in BEHAVIOURS),
-        llm_models=tuple(model.name for model in models if model.name not in BEHAVIOURS),
+        gateway_api_base=base,
+        local_models=tuple(model.name for model in models if model.weight and model.name in BEHAVIOURS),
+        llm_models=tuple(model.name for model in models if model.weight and model.name not in BEHAVIOURS),
+        direct_models=tuple(
+            model.name
+            for model in models
+            if model.weight and model.name not in BEHAVIOURS and (base is None or model.api_base != base)
+        ),
         random_seed=openevolve.random_seed if openevolve.random_seed is not None else 0,
         iterations=openevolve.max_iterations,
         workers=openevolve.evaluator.parallel_evaluations,
         evaluation_s=openevolve.evaluator.timeout,
+        rules=Rules(openevolve.diff_pattern, openevolve.enforce_evolve_blocks, openevolve.max_code_length),
     )
 
 

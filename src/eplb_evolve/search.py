@@ -5,6 +5,8 @@ tell an evaluator which configuration or output folder it was started with, so b
 """
 
 import argparse
+import atexit
+import dataclasses
 import hashlib
 import multiprocessing
 import os
@@ -18,7 +20,7 @@ from pathlib import Path
 from openevolve.evaluation_result import EvaluationResult
 
 from eplb_evolve import config as configuration
-from eplb_evolve.ending import end, forget_ending
+from eplb_evolve.ending import end, forget_ending, read_ending
 from eplb_evolve.errors import EplbError, UsageError
 from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.challenge import Incumbent
@@ -28,6 +30,8 @@ from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import build_task
 from eplb_evolve.feedback import artifacts, metrics, progress_line
 from eplb_evolve.gateway import lifecycle
+from eplb_evolve.gateway.proxies import keep_loopback_direct
+from eplb_evolve.gateway.settings import Service
 from eplb_evolve.paths import CONFIG_NAME, SEED_NAME, cache_dir, project_at
 from eplb_evolve.proposer.header import made_by
 from eplb_evolve.results.ledger import Entry, Ledger, now
@@ -130,22 +134,47 @@ def open_search(evaluator_file: str) -> Search:
 
 
 def _open(root: Path) -> Search:
+    keep_loopback_direct()
     given = _command_line(root)
     search = Search(configuration.read(given.config), root, given.run)
     if multiprocessing.parent_process() is not None:
         die_with_parent(os.getppid())  # OpenEvolve's workers would outlive a killed main process
         return search
     read, run = search.config, given.run
+    atexit.register(_leave, run)
     add_start(run, _start(given, search, root))
     forget_ending(run)
     if read.gateway_api_base is not None:
-        gateway = read.eplb.gateway
-        lifecycle.ensure_running(read.gateway_api_base, read.random_seed, run, gateway, read.workers, read.evaluation_s)
+        lifecycle.ensure_running(read.gateway_api_base, _service(read, run))
     print(
         f"eplb: searching on {search.task.workload.name} with {read.proposer}; ledger: {search.ledger.file}",
         file=sys.stderr,
     )
     return search
+
+
+def _service(read: configuration.Config, run: Path) -> Service:
+    """What the gateway of this run is told."""
+    gateway = read.eplb.gateway
+    models = {name: model for name, model in gateway.models.items() if name in read.llm_models}
+    return Service(
+        port=0,
+        seed=read.random_seed,
+        run=str(run.resolve()),
+        gateway=dataclasses.replace(gateway, models=models),
+        workers=read.workers,
+        evaluation_s=read.evaluation_s,
+        rules=read.rules,
+    )
+
+
+def _leave(run: Path) -> None:
+    """The exit code of a search that ended early: OpenEvolve itself says "Evolution complete!" and returns 0."""
+    ending = read_ending(run)
+    if ending is not None:
+        sys.stdout.flush()
+        print(f"eplb: {ending.sentence}", file=sys.stderr, flush=True)
+        os._exit(ending.exit_code)
 
 
 @dataclass(frozen=True)

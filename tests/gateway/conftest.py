@@ -11,7 +11,8 @@ from eplb_evolve.gateway import lifecycle
 from eplb_evolve.gateway.app import Gateway
 from eplb_evolve.gateway.server import listen, server
 from eplb_evolve.gateway.settings import ForwardedModel, GatewaySettings, Service
-from eplb_evolve.gateway.upstream import Backoff, Upstream
+from eplb_evolve.gateway.upstream import Upstream
+from eplb_evolve.gateway.waits import Backoff
 
 KEY = "sk-very-secret-0123456789"
 QUICK = Backoff(first_s=0.01, longest_s=0.02)
@@ -35,7 +36,7 @@ def serve():
 
     def start(service):
         settings = service.gateway
-        upstreams = {name: Upstream(model, settings, QUICK) for name, model in settings.models.items()}
+        upstreams = {name: Upstream(name, model, settings, QUICK) for name, model in settings.models.items()}
         listener = listen(0)
         running = server(Gateway(service, upstreams))
         thread = threading.Thread(target=running.run, args=([listener],), daemon=True)

@@ -25,14 +25,15 @@ def error(status, message, code=None, **headers):
     return (status, json.dumps({"error": {"message": message, "code": code}}), headers)
 
 
+MODELS = (200, json.dumps({"object": "list", "data": [{"id": "m", "object": "model"}]}), {})
 STALL, DROP, ECHO_KEY = "stall", "drop", "echo key"
 
 
 class Upstream(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, steps):
-        self.steps, self.bodies, self.keys = list(steps), [], []
+    def __init__(self, steps, models):
+        self.steps, self.bodies, self.keys, self.models = list(steps), [], [], models
         super().__init__(("127.0.0.1", 0), _Handler)
 
     @property
@@ -47,13 +48,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.server.keys.append(self.headers["Authorization"].removeprefix("Bearer "))
         step = self.server.steps.pop(0) if len(self.server.steps) > 1 else self.server.steps[0]
+        if step == ECHO_KEY:
+            step = error(401, f"Incorrect API key provided: {self.server.keys[-1]}")
+        self._play(step)
+
+    def do_GET(self):
+        self._play(self.server.models if self.path.endswith("/models") else error(404, "nothing here"))
+
+    def _play(self, step):
         if step == STALL:
             time.sleep(1)
         if step in (STALL, DROP):
             self.close_connection = True
             return
-        if step == ECHO_KEY:
-            step = error(401, f"Incorrect API key provided: {self.server.keys[-1]}")
         status, text, headers = step
         self.send_response(status)
         for name, value in {"Content-Length": str(len(text.encode())), **headers}.items():
@@ -66,8 +73,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def upstream(*steps):
-    server = Upstream(steps)
+def upstream(*steps, models=MODELS, tls=None):
+    """models: the answer to GET /models. tls: an SSLContext to serve with."""
+    server = Upstream(steps, models)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()

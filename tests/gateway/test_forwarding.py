@@ -11,9 +11,10 @@ from gateway.scripted_upstream import DROP, ECHO_KEY, STALL, answer, error, upst
 from proposer.programs import ALL
 from proposer.test_prompt import ask
 
-from eplb_evolve.gateway import upstream as upstream_module
+from eplb_evolve.gateway import waits
 from eplb_evolve.gateway.settings import ForwardedModel, GatewaySettings
-from eplb_evolve.gateway.upstream import Backoff, Upstream, _retry_after
+from eplb_evolve.gateway.upstream import Upstream
+from eplb_evolve.gateway.waits import Backoff, asked_to_wait
 
 
 def complete(client, text="improve this", **more):
@@ -47,19 +48,32 @@ def test_one_request_outlives_every_transient_fault(forward, tmp_path):
     assert line["reply"] == "the reply"
 
 
-@pytest.mark.parametrize("useless", [answer(""), answer(None), (200, "<html>", {}), (200, '{"choices": [', {})])
-def test_a_useless_reply_is_asked_for_again_twice_at_most(forward, tmp_path, useless):
-    with upstream(useless, useless, answer("now"), useless) as endpoint:
+@pytest.mark.parametrize("useless", ['{"choices": [', "", '{"object": "list"}', "[]", "null"])
+def test_an_answer_that_nobody_pays_for_is_asked_for_again_twice_at_most(forward, tmp_path, useless):
+    step = (200, useless, {})
+    with upstream(step, step, answer("now"), step) as endpoint:
         client = forward(endpoint)
         assert complete(client).choices[0].message.content == "now"
-        with pytest.raises(openai.InternalServerError, match=r"(empty|not a chat completion) \(3 tries\)"):
+        with pytest.raises(openai.InternalServerError, match=r"(not JSON|no chat completion): .* \(3 tries\)"):
             complete(client)
         assert len(endpoint.bodies) == 6
-    assert lines(tmp_path / "run")[1]["response"] == useless[1]
+    assert lines(tmp_path / "run")[1]["response"] == useless
+
+
+@pytest.mark.parametrize("paid", [answer(""), answer(None), answer("  \n")])
+def test_an_empty_reply_is_paid_once(forward, tmp_path, paid):
+    with upstream(answer("now"), paid) as endpoint:
+        client = forward(endpoint)
+        complete(client)
+        with pytest.raises(openai.InternalServerError, match=r"the reply is empty \(finish_reason stop\)"):
+            complete(client)
+        assert len(endpoint.bodies) == 2
+    assert lines(tmp_path / "run")[1]["response"] == paid[1]
 
 
 def test_the_tokens_of_every_try_count(forward, tmp_path):
-    with upstream(answer("", 100, 10), answer("yes", 200, 20)) as endpoint:
+    overloaded = {"error": "overloaded", "usage": {"prompt_tokens": 100, "completion_tokens": 10}}
+    with upstream((200, json.dumps(overloaded), {}), answer("yes", 200, 20)) as endpoint:
         complete(forward(endpoint))
     assert lines(tmp_path / "run")[0]["usage"] == {"prompt_tokens": 300, "completion_tokens": 30}
     assert lines(tmp_path / "run")[0]["cost_usd"] == pytest.approx((300 * 1 + 30 * 10) / 1e6)
@@ -81,10 +95,11 @@ def test_a_final_error_passes_at_once_in_the_provider_s_words(forward, step, kin
 
 
 def test_trying_again_ends_with_retry_seconds(forward):
-    with upstream(error(429, "slow down", Retry_After="30")) as endpoint:
-        with pytest.raises(openai.RateLimitError, match="slow down"):
-            complete(forward(endpoint, retry_seconds=5))
-        assert len(endpoint.bodies) == 1
+    """What asks for a longer wait is waited for as long as that, and asked once more."""
+    with upstream(error(429, "come back in an hour", Retry_After="3600")) as endpoint:
+        with pytest.raises(openai.RateLimitError, match=r"429: come back in an hour \(2 tries\)"):
+            complete(forward(endpoint, retry_seconds=0.3))
+        assert len(endpoint.bodies) == 2
 
 
 @pytest.mark.parametrize(
@@ -174,7 +189,7 @@ def test_nothing_is_recorded_where_that_is_not_wanted(forward, tmp_path):
 
 @pytest.mark.parametrize(("host", "seed"), [("generativelanguage.googleapis.com", None), ("api.example.com", 5)])
 def test_gemini_gets_no_seed(host, seed):
-    endpoint = Upstream(ForwardedModel(f"https://{host}/v1"), GatewaySettings())
+    endpoint = Upstream("m", ForwardedModel(f"https://{host}/v1"), GatewaySettings())
     assert endpoint.request({"model": "m", "messages": [], "seed": 5}).get("seed") == seed
 
 
@@ -187,8 +202,26 @@ def test_waits_double_up_to_a_minute_less_a_random_quarter(failures, most_s):
 
 def test_retry_after_may_be_a_date(monkeypatch):
     date = {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}
-    assert _retry_after(date) == 0
-    monkeypatch.setattr(upstream_module, "time", SimpleNamespace(time=lambda: 1445412480.0 - 90))
-    assert _retry_after(date) == 90
-    assert _retry_after({"retry-after": "7"}) == 7
-    assert _retry_after({}) is None
+    assert asked_to_wait(date) is None
+    monkeypatch.setattr(waits, "time", SimpleNamespace(time=lambda: 1445412480.0 - 90))
+    assert asked_to_wait(date) == 90
+    assert asked_to_wait({"retry-after": "Wed, 21 Oct 2015 07:28:00"}) == 90
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "seconds"),
+    [
+        ({"retry-after": "7"}, "", 7),
+        ({"retry-after": "0.5"}, "", 0.5),
+        ({"retry-after-ms": "250", "retry-after": "1"}, "", 0.25),
+        ({}, '[{"error": {"details": [{"retryDelay": "3s"}]}}]', 3),
+        ({}, "", None),
+        ({"retry-after": "0"}, "", None),
+        ({"retry-after": "soon"}, "", None),
+        ({"retry-after": "nan"}, "", None),
+        ({"retry-after": "-5"}, "", None),
+        ({"retry-after": "Wed, 99 Oct 2015 07:28:00 GMT"}, "", None),
+    ],
+)
+def test_an_endpoint_asks_for_a_wait_in_several_ways(headers, body, seconds):
+    assert asked_to_wait(headers, body) == seconds

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from gateway.conftest import KEY
+from gateway.scripted_upstream import answer, upstream
 from proposer.programs import ALL
 from proposer.test_prompt import ask
 
@@ -27,12 +28,12 @@ START = """
 import sys, time, os, subprocess
 from pathlib import Path
 from eplb_evolve.gateway.lifecycle import ensure_running
-from eplb_evolve.gateway.settings import ForwardedModel, GatewaySettings
-settings = GatewaySettings(models={"m": ForwardedModel("http://127.0.0.1:9/v1", "TEST_KEY")})
-endpoint = ensure_running(sys.argv[1], 7, Path(sys.argv[2]), settings)
+from eplb_evolve.gateway.settings import ForwardedModel, GatewaySettings, Service
+settings = GatewaySettings(models={"m": ForwardedModel(sys.argv[3], "TEST_KEY")})
+endpoint = ensure_running(sys.argv[1], Service(0, 7, sys.argv[2], settings))
 again = subprocess.run([sys.executable, "-c", (
-    "import sys; from pathlib import Path; from eplb_evolve.gateway.lifecycle import ensure_running;"
-    "found = ensure_running(sys.argv[1], 7, Path(sys.argv[2])); print(found.pid, found.started_here)"
+    "import sys; from eplb_evolve.gateway.lifecycle import ensure_running, Service;"
+    "found = ensure_running(sys.argv[1], Service(0, 7)); print(found.pid, found.started_here)"
 ), *sys.argv[1:3]], capture_output=True, text=True).stdout.strip()
 print(endpoint.pid, again, flush=True)
 time.sleep(60)
@@ -148,8 +149,15 @@ def test_the_process_prints_one_ready_line_listens_on_the_loopback_only_and_load
 def test_kill_9_of_the_starter_ends_the_server_which_children_find_and_do_not_start_again(tmp_path, free_port):
     api_base = f"http://127.0.0.1:{free_port}/v1"
     secret = os.environ | {"OPENAI_API_KEY": "secret"}
-    command = [sys.executable, "-c", START, api_base, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=secret) as starter:
+    with (
+        upstream(answer("a")) as endpoint,
+        subprocess.Popen(
+            [sys.executable, "-c", START, api_base, str(tmp_path), endpoint.api_base],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=secret,
+        ) as starter,
+    ):
         pid, found, started_here = starter.stdout.readline().split()
         assert (found, started_here) == (pid, "False")
         gateway = psutil.Process(int(pid))
@@ -165,20 +173,20 @@ def test_kill_9_of_the_starter_ends_the_server_which_children_find_and_do_not_st
     assert lifecycle.health(free_port) is None
 
 
-def test_a_port_of_another_process_is_reported(tmp_path, served, free_port):
+def test_a_port_of_another_process_is_reported(served, free_port):
     port = served[0].rpartition(":")[2]
     with pytest.raises(lifecycle.PortBusy, match=f"port {port} is held by the gateway of another run") as problem:
-        lifecycle.ensure_running(f"http://127.0.0.1:{port}/v1", 1, tmp_path / "log")
+        lifecycle.ensure_running(f"http://127.0.0.1:{port}/v1", Service(0))
     assert isinstance(problem.value, EnvironmentProblem)
     with socket.socket() as other:
         other.bind(("127.0.0.1", free_port))
         other.listen()
         with pytest.raises(lifecycle.PortBusy, match=f"port {free_port} is held by another process"):
-            lifecycle.ensure_running(f"http://127.0.0.1:{free_port}/v1", 1, tmp_path / "log")
+            lifecycle.ensure_running(f"http://127.0.0.1:{free_port}/v1", Service(0))
 
 
-def test_other_machines_are_left_alone(tmp_path):
-    assert lifecycle.ensure_running("https://api.example.com/v1", 1, tmp_path / "log") is None
+def test_other_machines_are_left_alone():
+    assert lifecycle.ensure_running("https://api.example.com/v1", Service(0)) is None
 
 
 def test_a_reply_is_sent_at_once():

@@ -32,6 +32,11 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration for opene
         cap = f"stops at {gateway.max_cost:.2f} USD" if gateway.max_cost is not None else "no max_cost"
         record = "records" if gateway.records else "does not record"
         options.say(f"  gateway   at {read.gateway_api_base}: {record}, {cap}")
+    if read.direct_models:
+        names = ", ".join(read.direct_models)
+        options.say(f"  direct    {names}: OpenEvolve itself asks the endpoint. Nothing is probed, tried")
+        options.say("            again, recorded or capped, and its logs repeat what the endpoint says.")
+        options.say("            eplb.gateway.models (configs/recorded.yaml) puts the gateway between.")
     options.say(f"  workload  {task.workload.name}: {windows} windows x {layers} layers x {experts} experts")
     options.say(
         f"  topology  {topology.replicas} replicas on {topology.gpus} GPUs in {topology.nodes} nodes, "

@@ -33,4 +33,6 @@ def gateway(
         port = urlsplit(read.gateway_api_base).port or 80
     options.say("Ctrl-C ends it.")
     with contextlib.suppress(KeyboardInterrupt):
-        serve(Service(port, read.random_seed, str(run.resolve()) if run is not None else None, section))
+        serve(
+            Service(port, read.random_seed, str(run.resolve()) if run is not None else None, section, rules=read.rules)
+        )

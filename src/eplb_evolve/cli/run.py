@@ -1,5 +1,6 @@
 """`eplb run`: stock openevolve-run under a supervisor, with checks before, a live view, and the leaderboard after."""
 
+import dataclasses
 import datetime
 import hashlib
 import os
@@ -20,8 +21,10 @@ from eplb_evolve.cli import check, leaderboard, live, options
 from eplb_evolve.cli.supervisor import Supervised
 from eplb_evolve.ending import read_ending
 from eplb_evolve.errors import EnvironmentProblem, UsageError
+from eplb_evolve.gateway.proxies import keep_loopback_direct
 from eplb_evolve.paths import EVALUATOR_NAME, SEED_NAME, Project, project
 from eplb_evolve.printable import printable
+from eplb_evolve.restart import CHECKPOINTS, checkpoint_from_ledger
 from eplb_evolve.results.ledger import FILE_NAME as LEDGER_NAME
 from eplb_evolve.results.ledger import PROGRAMS
 from eplb_evolve.results.progress import Follower, Progress
@@ -64,7 +67,9 @@ def run(
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option("--resume", help="Go on with this run from its last checkpoint, with --iterations more."),
+        typer.Option(
+            "--resume", help="Go on with this run from its last checkpoint, or its ledger, with --iterations more."
+        ),
     ] = None,
     no_leaderboard: Annotated[
         bool, typer.Option("--no-leaderboard", help="Do not measure the best programs on the holdout windows after it.")
@@ -78,9 +83,12 @@ def run(
     place = project()
     plan = _plan(place, seed, config, iterations, output, resume)
     check.check(plan.config)
+    if resume is not None and plan.checkpoint is None:
+        plan = dataclasses.replace(plan, checkpoint=checkpoint_from_ledger(plan.run, plan.config))
     command = plan.command(place.root)
     options.say(shlex.join(command))
     log = plan.run / LOG_NAME
+    keep_loopback_direct()
     search = Supervised([str(EXECUTABLE), *command[1:]], place.root, log)
     with search.signals_forwarded():
         progress = _watched(search, plan.run, log)
@@ -113,8 +121,10 @@ def _plan(
     if resume is not None:
         if output is not None:
             raise UsageError(f"--resume {resume} goes on in that folder; leave --output away")
-        checkpoint = _last_checkpoint(resume)
+        if not resume.is_dir():
+            raise UsageError(f"cannot resume {resume}: it does not exist; start a new search without --resume")
         seed, config = seed or _seed_of(resume, place.root), config or _config_of(resume)
+        checkpoint = _last_checkpoint(resume)
     chosen = config or place.config
     read = configuration.read(chosen)
     start = seed or place.root / SEED_NAME
@@ -127,16 +137,13 @@ def _plan(
     return Plan(start, chosen, folder, iterations or read.iterations, checkpoint)
 
 
-def _last_checkpoint(run: Path) -> Path:
-    """The newest complete one."""
+def _last_checkpoint(run: Path) -> Path | None:
+    """The newest complete one; None where there is none."""
     found = {
         int(file.parent.name.rpartition("_")[2]): file.parent  # the metadata are written last
-        for file in (run / "checkpoints").glob("checkpoint_[0-9]*/metadata.json")
+        for file in (run / CHECKPOINTS).glob("checkpoint_[0-9]*/metadata.json")
     }
-    if not found:
-        what = "has no checkpoint yet (checkpoint_interval in its configuration)" if run.is_dir() else "does not exist"
-        raise UsageError(f"cannot resume {run}: it {what}; start a new search without --resume")
-    return found[max(found)]
+    return found[max(found)] if found else None
 
 
 def _seed_of(run: Path, root: Path) -> Path | None:

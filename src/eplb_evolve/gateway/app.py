@@ -13,10 +13,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from eplb_evolve.errors import suggestion
-from eplb_evolve.gateway.cap import Cap
 from eplb_evolve.gateway.local import BEHAVIOURS, LocalModels
+from eplb_evolve.gateway.parsing import makes_a_program
 from eplb_evolve.gateway.record import Attempt, Exchange, Recorder
 from eplb_evolve.gateway.settings import NAME, Service
+from eplb_evolve.gateway.stop import Cap, Patience, Stop
 from eplb_evolve.gateway.usage import Totals, Usage
 from eplb_evolve.proposer.embedded import CannotAnswer
 
@@ -36,13 +37,18 @@ class Gateway:
         self._service = service
         self._local = LocalModels(service.seed, run, dry_runs)
         self._totals = Totals(run)
-        self._cap = Cap(service, self._totals)
+        self._stop, self._cap, self._patience = Stop(service), Cap(service, self._totals), Patience(service)
         self._recorder = Recorder(run) if run is not None and settings.records else None
         if upstreams is None and settings.models:
             from eplb_evolve.gateway.upstream import Upstream  # the openai package takes a second
 
-            upstreams = {name: Upstream(model, settings) for name, model in settings.models.items()}
+            upstreams = {name: Upstream(name, model, settings) for name, model in settings.models.items()}
         self._upstreams = upstreams or {}
+
+    async def probe(self) -> str:
+        """Ask each endpoint whether it is there; the first sentence of what keeps one from answering, or ""."""
+        found = await asyncio.gather(*(upstream.probe() for upstream in self._upstreams.values()))
+        return next(filter(None, found), "")
 
     def application(self) -> Starlette:
         """The routes, for an ASGI server."""
@@ -76,36 +82,58 @@ class Gateway:
                 known = [*BEHAVIOURS, *self._upstreams]
                 return _fail(404, f"there is no model '{name}' here{suggestion(name, known)}")
             if self._cap.stops_all or (self._cap.reached and name in self._upstreams):
-                await self._cap.hold()
+                await self._stop.hold(self._cap.say)
                 return _fail(402, self._cap.sentence)
+            if self._patience.over:
+                await self._stop.hold(_say_nothing)
+                return _fail(503, self._patience.sentence)
             if name in self._upstreams:
                 return await self._forward(name, body, text)
             return await self._answer(name, body, text)
         except (BadRequest, CannotAnswer) as error:
+            self._patience.note(str(error))
             return _fail(400, str(error))
 
     async def _answer(self, name: str, body: dict[str, Any], text: str) -> JSONResponse:
         started = time.perf_counter()
         loop = asyncio.get_running_loop()
         reply = await loop.run_in_executor(self._local.thread, self._local.answer, name, text, body.get("seed"))
+        parsed = makes_a_program(text, reply, self._service.rules)
         if self._recorder is not None:
             seconds = time.perf_counter() - started
-            self._recorder.append(Exchange(name, body, reply, seconds, attempts=[Attempt(200, "")]), text)
+            self._recorder.append(Exchange(name, body, reply, seconds, parsed, attempts=[Attempt(200, "")]))
+        self._patience.note(f"{name}: its reply makes no program" if parsed is False else "")
         return JSONResponse(_completion(name, reply))
 
     async def _forward(self, name: str, body: dict[str, Any], text: str) -> JSONResponse:
         started = time.perf_counter()
-        outcome = await self._upstreams[name].forward(body)
+        upstream = self._upstreams[name]
+        outcome = await upstream.forward(body, self._stop.asked)
         self._totals.add(name, outcome.usage or Usage(), outcome.usage_complete)
+        reply = outcome.reply
+        parsed = makes_a_program(text, reply.text, self._service.rules, reply.cut) if reply.text is not None else False
+        why = outcome.message or (reply.doubt if parsed is False else "")
         if self._recorder is not None:
-            seconds = time.perf_counter() - started
-            exchange = Exchange(
-                name, outcome.request, outcome.reply, seconds, outcome.response, outcome.usage, outcome.attempts
+            seconds, attempts = time.perf_counter() - started, outcome.attempts
+            if why and not outcome.message:
+                attempts = [*attempts[:-1], Attempt(200, why)]
+            self._recorder.append(
+                Exchange(name, outcome.request, reply.text, seconds, parsed, outcome.response, outcome.usage, attempts)
             )
-            self._recorder.append(exchange, text)
-        if outcome.body is None:
-            return _fail(outcome.status, outcome.message)
-        return JSONResponse(outcome.body)
+        self._patience.note("" if parsed is not False else _about(upstream.place, why), outcome.final)
+        if self._patience.over:
+            await self._stop.hold(_say_nothing)
+        if why:
+            return _fail(outcome.status if outcome.message else 502, why)
+        return JSONResponse(reply.body)
+
+
+def _about(place: str, why: str) -> str:
+    return f"{place}: {why or 'the reply makes no program (failed_replies/)'}"
+
+
+def _say_nothing() -> None:
+    """What is to be said is said already."""
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Start the gateway as a child that dies with the process that started it."""
 
+import dataclasses
 import json
 import os
 import select
@@ -15,13 +16,14 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter
 
 from eplb_evolve.errors import EnvironmentProblem
-from eplb_evolve.gateway.settings import FAILED, LOOPBACK, NAME, READY, GatewaySettings, Service
+from eplb_evolve.gateway.proxies import VARIABLES
+from eplb_evolve.gateway.settings import FAILED, LOOPBACK, NAME, READY, Service
 
 RUNNING = "EPLB_EVOLVE_GATEWAY"
 """Environment variable that tells child processes about the running gateway, as `port:pid`."""
-_START_SECONDS = 20.0
+_START_SECONDS = 25.0
 _PASSED_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class PortBusy(EnvironmentProblem):
@@ -41,19 +43,13 @@ class Endpoint:
     started_here: bool
 
 
-def ensure_running(
-    api_base: str,
-    seed: int,
-    run: Path,
-    settings: GatewaySettings | None = None,
-    workers: int = 1,
-    evaluation_s: float = 900.0,
-) -> Endpoint | None:
+def ensure_running(api_base: str, service: Service) -> Endpoint | None:
     """The gateway at `api_base`, started if need be; None when `api_base` is on another machine.
 
     To be called in OpenEvolve's main process before its first request, and from the main thread: the gateway is
     killed when the thread that started it ends. Processes started afterwards find the same gateway by the
-    environment. Raises `PortBusy` when the port belongs to another process. workers, evaluation_s: as in `Service`.
+    environment. Raises `PortBusy` when the port belongs to another process, `GatewayFailed` when an endpoint that it
+    is to forward to cannot answer. service: what it is to do; port and parent are filled in here.
     """
     address = urlsplit(api_base)
     if address.hostname not in LOOPBACK or address.scheme != "http":
@@ -65,9 +61,7 @@ def ensure_running(
     stranger = health(port)
     if stranger is not None:
         raise PortBusy(_busy_message(port, stranger))
-    gateway = settings or GatewaySettings()
-    service = Service(port, seed, str(run.resolve()), gateway, os.getpid(), workers, evaluation_s)
-    process = _start(service)
+    process = _start(dataclasses.replace(service, port=port, parent=os.getpid()))
     _wait_until_ready(process, port)
     os.environ[RUNNING] = f"{port}:{process.pid}"
     return Endpoint(port, process.pid, started_here=True)
@@ -76,7 +70,7 @@ def ensure_running(
 def health(port: int) -> dict[str, Any] | None:
     """What the server on a local port says of itself: {} when it is no gateway, None when there is none."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1.0) as response:
+        with _DIRECT.open(f"http://127.0.0.1:{port}/health", timeout=1.0) as response:
             answer = json.load(response)
     except urllib.error.HTTPError:
         return {}
@@ -101,7 +95,7 @@ def _from_environment(port: int) -> Endpoint | None:
 
 def _start(service: Service) -> "subprocess.Popen[bytes]":
     keys = [model.api_key_env for model in service.gateway.models.values() if model.api_key_env is not None]
-    names = (*_PASSED_ENVIRONMENT, *_PROXIES, *map(str.lower, _PROXIES), *keys)
+    names = (*_PASSED_ENVIRONMENT, *VARIABLES, *map(str.lower, VARIABLES), *keys)
     environment = {name: os.environ[name] for name in names if name in os.environ}
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
     process = subprocess.Popen(
@@ -126,10 +120,11 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
         return
     process.kill()
     process.wait()
-    if "already in use" in line:
+    if line.startswith(f"{FAILED}port ") and "already in use" in line:
         raise PortBusy(_busy_message(port, {}))
-    reason = line.removeprefix(FAILED) or f"it said nothing within {_START_SECONDS:.0f} s"
-    raise GatewayFailed(f"the gateway did not start: {reason}")
+    if line.startswith(FAILED):
+        raise GatewayFailed(line.removeprefix(FAILED))
+    raise GatewayFailed(f"the gateway did not start: it said {line or 'nothing'} within {_START_SECONDS:.0f} s")
 
 
 def _busy_message(port: int, answer: dict[str, Any]) -> str:

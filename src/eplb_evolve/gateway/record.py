@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eplb_evolve.gateway.parsing import makes_a_program
 from eplb_evolve.gateway.usage import Usage
 
 FILE_NAME = "exchanges.jsonl"
@@ -31,6 +30,7 @@ class Exchange:
         request: the body as forwarded
         reply: text of the message, None when there was none
         seconds: from the request to the end of the last try
+        parsed: whether OpenEvolve can make a program of the reply; None when the prompt is not one of its own
         response: raw body of the last response where it could not be used
         usage: of all tries together; None for a local model, and where no response stated it
     """
@@ -39,6 +39,7 @@ class Exchange:
     request: dict[str, Any]
     reply: str | None
     seconds: float
+    parsed: bool | None = None
     response: str | None = None
     usage: Usage | None = None
     attempts: list[Attempt] = field(default_factory=list)
@@ -52,10 +53,9 @@ class Recorder:
         self._file = run / FILE_NAME
         self._number = self._file.read_bytes().count(b"\n") if self._file.exists() else 0
 
-    def append(self, exchange: Exchange, prompt_text: str) -> None:
+    def append(self, exchange: Exchange) -> None:
         """Write one line and wait until it is on disk."""
         self._number += 1
-        parsed = makes_a_program(prompt_text, exchange.reply) if exchange.reply is not None else False
         line = {
             "number": self._number,
             "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
@@ -67,7 +67,7 @@ class Recorder:
             "cost_usd": exchange.usage.cost_usd if exchange.usage is not None else None,
             "seconds": round(exchange.seconds, 3),
             "attempts": [vars(attempt) for attempt in exchange.attempts],
-            "parsed": parsed,
+            "parsed": exchange.parsed,
         }
         self._run.mkdir(parents=True, exist_ok=True)
         with self._file.open("a", encoding="utf-8") as file:
@@ -75,7 +75,7 @@ class Recorder:
             file.flush()
             os.fsync(file.fileno())
         raw = exchange.reply if exchange.reply is not None else exchange.response
-        if parsed is False and raw is not None:
+        if exchange.parsed is False and raw is not None:
             (self._run / FAILED).mkdir(exist_ok=True)
             (self._run / FAILED / f"{self._number:04}.txt").write_text(raw, encoding="utf-8", errors="replace")
 

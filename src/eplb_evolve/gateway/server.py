@@ -1,5 +1,6 @@
 """The gateway's process: told what to do by JSON on stdin, it prints one line when it is ready, and serves."""
 
+import asyncio
 import ctypes
 import errno
 import os
@@ -13,15 +14,23 @@ from pydantic import TypeAdapter
 
 from eplb_evolve.errors import EnvironmentProblem, EplbError
 from eplb_evolve.gateway.app import Gateway
+from eplb_evolve.gateway.proxies import keep_loopback_direct
 from eplb_evolve.gateway.settings import FAILED, NAME, READY, Service
 
 _PR_SET_PDEATHSIG = 1
 
 
 def serve(service: Service) -> None:
-    """Listen on the loopback interface until killed or interrupted; raises EplbError when that cannot be done."""
+    """Probe the endpoints, then listen on the loopback interface until killed or interrupted.
+
+    Raises EplbError when that cannot be done.
+    """
+    keep_loopback_direct()
     with listen(service.port) as listener:
         gateway = Gateway(service, dry_runs=service.run is not None)
+        unusable = asyncio.run(gateway.probe())
+        if unusable:
+            raise EnvironmentProblem(unusable)
         port = listener.getsockname()[1]
         print(f"{READY}{NAME} on http://127.0.0.1:{port}/v1, seed {service.seed}", flush=True)
         server(gateway).run(sockets=[listener])

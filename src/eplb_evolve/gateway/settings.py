@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from eplb_evolve.errors import UsageError
+from eplb_evolve.gateway.parsing import Rules
 
 NAME = "eplb-evolve gateway"
 """How a gateway identifies itself."""
@@ -59,6 +60,7 @@ class GatewaySettings:
         max_cost: US dollars after which the search is stopped, None for no cap
         retry_seconds: for how long one request may be tried again
         request_timeout_s: how long one try may take
+        give_up_after: requests in a row without a program after which the search ends
         models: the models that are forwarded, by name
     """
 
@@ -66,6 +68,7 @@ class GatewaySettings:
     max_cost: float | None = None
     retry_seconds: float = 600.0
     request_timeout_s: float = 300.0
+    give_up_after: int = 5
     models: dict[str, ForwardedModel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,6 +76,8 @@ class GatewaySettings:
             raise UsageError(f"gateway: retry_seconds must not be negative, but is {self.retry_seconds}")
         if not self.request_timeout_s > 0:
             raise UsageError(f"gateway: request_timeout_s must be positive, not {self.request_timeout_s}")
+        if self.give_up_after < 1:
+            raise UsageError(f"gateway: give_up_after must be at least 1, not {self.give_up_after}")
         if self.max_cost is None:
             return
         if not self.max_cost > 0:
@@ -101,6 +106,7 @@ class Service:
         parent: pid of the search, which the gateway dies with and stops at the cap; None: neither
         workers: how many evaluations the search makes at once
         evaluation_s: seconds that one evaluation may take
+        rules: by which OpenEvolve makes programs of replies
     """
 
     port: int
@@ -110,3 +116,4 @@ class Service:
     parent: int | None = None
     workers: int = 1
     evaluation_s: float = 900.0
+    rules: Rules = field(default_factory=Rules)

@@ -1,176 +1,234 @@
 """Forward a chat request to a model's real endpoint, again and again where that can help."""
 
 import asyncio
-import email.utils
-import json
-import random
+import contextlib
+import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import openai
 
+from eplb_evolve.gateway.models import known_models, near_models
 from eplb_evolve.gateway.record import Attempt
+from eplb_evolve.gateway.replies import Reply, read_reply
 from eplb_evolve.gateway.secret import Secret
 from eplb_evolve.gateway.settings import ForwardedModel, GatewaySettings
 from eplb_evolve.gateway.usage import Usage, read_usage
+from eplb_evolve.gateway.waits import Backoff, asked_to_wait
+from eplb_evolve.gateway.words import error_words, line, unreachable
 
-_TRANSIENT = (408, 409, 429)
+_TRANSIENT = (408, 409, 425, 429)
+_FINAL_BEFORE_A_REPLY = (401, 403, 404, 405)
+_NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_balance")
+_FIRST_REPLY_S = 8.0
+"""For so long an endpoint that has never replied is tried again, unless it asks for a wait itself."""
 _MOST_USELESS = 3
-"""Replies without text, or without a chat completion, that one request may bring; each may cost money."""
+"""Answers with status 200 and no chat completion that one request may bring."""
+_LONG_WAIT_S = 20.0
+"""A wait that a person is told of."""
+_PROBE_S = 10.0
 _WITHOUT_SEED = ("generativelanguage.googleapis.com",)
 
 
 @dataclass(frozen=True)
-class Backoff:
-    """Waits between tries, seconds: the first, doubled each time up to the longest, less a random quarter."""
-
-    first_s: float = 1.0
-    longest_s: float = 60.0
-
-    def wait(self, failures: int) -> float:
-        """The wait after so many failures."""
-        return min(self.first_s * 2.0 ** min(failures - 1, 30), self.longest_s) * random.uniform(0.75, 1.0)
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """What forwarding came to. body: the chat completion if there is one, else status and message say what is wrong."""
+    """What forwarding came to.
+
+    Attributes:
+        request: the body as forwarded
+        reply: what was read of the last answer; its text is None where there is none of use
+        status: for the client
+        message: why there is no text, "" if there is
+        response: raw body of the last answer where it could not be used
+        final: whether every later request will fail too, until somebody mends something
+    """
 
     request: dict[str, Any]
     attempts: list[Attempt]
     usage: Usage | None
     usage_complete: bool
-    body: dict[str, Any] | None
-    reply: str | None
+    reply: Reply
     status: int
     message: str
     response: str | None
+    final: bool
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """One try. status: None when there was no answer. reply: its text, if that is of use."""
+    """One try. http: its status, None when there was no answer. status: what the answer's own words make of it.
 
+    lasting: the connection fails in a way that lasts.
+    """
+
+    http: int | None
     status: int | None
     text: str
     headers: Mapping[str, str]
     why: str
-    body: Any = None
-    reply: str | None = None
+    reply: Reply = field(default_factory=Reply)
+    lasting: bool = False
 
 
 class Upstream:
-    """A model's endpoint."""
+    """A model's endpoint. name: what it calls the model."""
 
-    def __init__(self, model: ForwardedModel, settings: GatewaySettings, backoff: Backoff | None = None) -> None:
-        self._model, self._settings = model, settings
+    def __init__(
+        self, name: str, model: ForwardedModel, settings: GatewaySettings, backoff: Backoff | None = None
+    ) -> None:
+        self.place = f"the endpoint of {name}, {_shown(model.api_base)}"
+        self._name, self._model, self._settings = name, model, settings
         self._backoff = backoff or Backoff()
-        key = model.key() or ""
-        self._secret = Secret(key)
+        self._secret = Secret(model.key() or "")
+        self._client = self._new_client()
+        self._replied = False
+        self._listed: list[str] | None = None
+
+    def _new_client(self) -> openai.AsyncOpenAI:
         # the client insists on a key where the endpoint wants none
-        self._client = openai.AsyncOpenAI(api_key=key or "none", base_url=model.api_base, max_retries=0)
+        return openai.AsyncOpenAI(api_key=self._model.key() or "none", base_url=self._model.api_base, max_retries=0)
 
     def request(self, body: dict[str, Any]) -> dict[str, Any]:
         """The body as this endpoint takes it: unchanged, but for the seed where that is an error."""
         refused = ("seed",) if urlsplit(self._model.api_base).hostname in _WITHOUT_SEED else ()
         return {name: value for name, value in body.items() if name not in refused}
 
-    async def forward(self, body: dict[str, Any]) -> Outcome:
-        """Try until there is a reply with text, the error is final, or retry_seconds are over; never raises."""
-        request = self.request(body)
-        deadline = time.monotonic() + self._settings.retry_seconds
+    async def probe(self) -> str:
+        """Ask for the list of models; what will keep the endpoint from answering, in a sentence, else "".
+
+        No list proves nothing: many endpoints have none.
+        """
+        self._listed = []
+        async with self._new_client() as client:  # of this event loop
+            answer = await self._ask(_PROBE_S, client.models.with_raw_response.list(timeout=_PROBE_S))
+        if answer.http == 200:
+            self._listed = known_models(answer.text)
+        refused = answer.http in (401, 403) and "scope" not in answer.text.lower()  # a key may be kept from the list
+        silent = answer.http is None and (answer.lasting or not answer.why.startswith("the connection failed"))
+        return f"{self.place}: {self._explained(answer)}" if refused or silent else ""
+
+    async def forward(self, body: dict[str, Any], stop: asyncio.Event | None = None) -> Outcome:
+        """Try until there is a reply with text, the error is final, patience ends, or `stop` is set; never raises."""
+        request, started = self.request(body), time.monotonic()
         attempts: list[Attempt] = []
         usage, complete, useless = None, True, 0
         while True:
             answer = await self._try(request)
-            if answer.status == 200:
-                stated = read_usage(answer.body, self._model)
-                complete = complete and stated is not None
+            if answer.http == 200:
+                stated = read_usage(answer.reply.body, self._model)
+                complete = complete and (stated is not None or answer.status != 200)
                 usage = stated if usage is None else usage + (stated or Usage())
-                useless += answer.reply is None
-            wait = _retry_after(answer.headers)
-            wait = self._backoff.wait(len(attempts) + 1) if wait is None else wait
-            late = time.monotonic() + wait > deadline
-            if answer.reply is not None or not _transient(answer) or useless == _MOST_USELESS or late:
-                attempts.append(Attempt(answer.status, answer.why))
-                return self._outcome(request, attempts, usage, complete, answer)
-            attempts.append(Attempt(answer.status, answer.why, round(wait, 3)))
-            await asyncio.sleep(wait)
+                useless += answer.status == 502
+            asked = asked_to_wait(answer.headers, answer.text)
+            patience = self._settings.retry_seconds
+            if not self._replied and asked is None:
+                patience = min(patience, _FIRST_REPLY_S)
+            left = started + patience - time.monotonic()
+            transient = answer.status != 200 and useless < _MOST_USELESS and self._transient(answer)
+            if not transient or left <= 0 or (stop is not None and stop.is_set()):
+                attempts.append(Attempt(answer.http, answer.why))
+                useful = answer.reply.text is not None
+                final = not useful and not self._replied and (self._lasting(answer) or (transient and asked is None))
+                self._replied = self._replied or useful
+                return await self._outcome(request, attempts, usage, complete, answer, final)
+            wait = min(self._backoff.wait(len(attempts) + 1) if asked is None else asked, left)
+            attempts.append(Attempt(answer.http, answer.why, round(wait, 3)))
+            self._tell(asked, wait, answer)
+            await _sleep(wait, stop)
 
-    def _outcome(
-        self, request: dict[str, Any], attempts: list[Attempt], usage: Usage | None, complete: bool, last: _Answer
+    def _transient(self, answer: _Answer) -> bool:
+        if answer.http is None:
+            return self._replied or not answer.lasting
+        if answer.http == 200 and not answer.reply.again:
+            return False
+        status = answer.status or 502
+        return (status in _TRANSIENT or status >= 500) and not any(word in answer.text for word in _NO_MONEY)
+
+    def _lasting(self, answer: _Answer) -> bool:
+        return answer.lasting or answer.status in _FINAL_BEFORE_A_REPLY
+
+    async def _outcome(
+        self,
+        request: dict[str, Any],
+        attempts: list[Attempt],
+        usage: Usage | None,
+        complete: bool,
+        last: _Answer,
+        final: bool,
     ) -> Outcome:
-        good = last.reply is not None
-        status = 200 if good else last.status if last.status not in (None, 200) else 502
+        if last.reply.text is not None:
+            return Outcome(request, attempts, usage, complete, last.reply, 200, "", None, final=False)
+        if self._listed is None and last.status in (400, 404, 422):
+            with contextlib.suppress(openai.OpenAIError):
+                await self.probe()
         tries = f" ({len(attempts)} tries)" if len(attempts) > 1 else ""
-        return Outcome(
-            request,
-            attempts,
-            usage,
-            complete,
-            last.body if good else None,
-            last.reply,
-            status or 502,
-            "" if good else last.why + tries,
-            None if good else last.text,
-        )
+        status = last.status if last.status not in (None, 200) else 502
+        message = self._explained(last) + tries
+        return Outcome(request, attempts, usage, complete, last.reply, status or 502, message, last.text, final)
+
+    def _explained(self, answer: _Answer) -> str:
+        """What is wrong, with the status that was stated, and what to do where that can be told."""
+        stated = answer.http is not None and (answer.http != 200 or answer.reply.body is not None)
+        said = f"{answer.status}: {answer.why}" if stated and answer.status not in (200, 502) else answer.why
+        if answer.status in (401, 403):
+            variable = self._model.api_key_env
+            remedy = f"check the key in {variable}" if variable else "it may want a key: api_key_env names its variable"
+            return f"{said}; {remedy}"
+        words = answer.why.lower()
+        if answer.status in (400, 404, 422) and ("model" in words or self._name.lower() in words) and self._listed:
+            return f"{said}; {near_models(self._name, self._listed)}"
+        if answer.status in (404, 405) and answer.http != 200:
+            return f"{said}; mend api_base, which often ends in /v1, or the model's name"
+        return said
+
+    def _tell(self, asked: float | None, wait: float, answer: _Answer) -> None:
+        if asked is not None and wait >= _LONG_WAIT_S:
+            words = f"{self.place} asks to wait {asked:.0f} s ({answer.why}); trying again in {wait:.0f} s"
+            print(f"eplb gateway: {words}", file=sys.stderr, flush=True)
 
     async def _try(self, request: dict[str, Any]) -> _Answer:
         rest = {name: value for name, value in request.items() if name not in ("model", "messages")}
         limit = self._settings.request_timeout_s
+        create = self._client.chat.completions.with_raw_response.create
+        call = create(model=request["model"], messages=request["messages"], extra_body=rest, timeout=limit)
+        answer = await self._ask(limit, call)
+        if answer.http != 200:
+            return answer
+        tokens = next((rest[name] for name in ("max_completion_tokens", "max_tokens") if rest.get(name)), None)
+        reply = read_reply(answer.text, tokens)
+        return _Answer(200, reply.status, answer.text, answer.headers, reply.why, reply)
+
+    async def _ask(self, limit: float, call: Any) -> _Answer:
+        """The answer to one call of the client; its text holds nothing of the key."""
         try:
             async with asyncio.timeout(limit):  # the client's own limit is per read: a trickle would pass it
-                raw = await self._client.chat.completions.with_raw_response.create(
-                    model=request["model"], messages=request["messages"], extra_body=rest, timeout=limit
-                )
+                raw = await call
+                text = self._secret.scrub(raw.text)
         except openai.APIStatusError as error:
             text = self._secret.scrub(error.response.text)
-            return _Answer(error.status_code, text, error.response.headers, self._secret.scrub(_message(text)))
+            status = error.status_code
+            return _Answer(status, status, text, error.response.headers, error_words(text))
         except (TimeoutError, openai.APITimeoutError):
-            return _Answer(None, "", {}, f"no answer within {limit:g} s")
+            return _Answer(None, None, "", {}, f"no answer within {limit:g} s")
         except openai.APIConnectionError as error:
-            cause = self._secret.scrub(f"{type(error.__cause__).__name__}: {error.__cause__}")
-            return _Answer(None, "", {}, f"the connection failed: {cause}")
-        return self._read(self._secret.scrub(raw.text), raw.headers)
-
-    def _read(self, text: str, headers: Mapping[str, str]) -> _Answer:
-        try:
-            body = json.loads(text)
-            content = body["choices"][0]["message"]["content"]
-        except (ValueError, KeyError, IndexError, TypeError):
-            return _Answer(200, text, headers, "the endpoint's answer is not a chat completion")
-        if not isinstance(content, str) or not content.strip():
-            return _Answer(200, text, headers, "the reply is empty", body)
-        return _Answer(200, text, headers, "", body, content)
+            found = unreachable(error, self._model.api_base)
+            return _Answer(None, None, "", {}, self._secret.scrub(found.why), lasting=found.final)
+        return _Answer(200, 200, text, raw.headers, "")
 
 
-def _transient(answer: _Answer) -> bool:
-    if answer.status == 429 and "insufficient_quota" in answer.text:
-        return False
-    return answer.status in (None, 200, *_TRANSIENT) or answer.status >= 500
+def _shown(url: str) -> str:
+    """An address without what may be secret in it: user, password, query."""
+    address = urlsplit(url)
+    return line(f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}")
 
 
-def _message(text: str) -> str:
-    """The provider's own words in an error body: OpenAI's form, Gemini's (the same in a list), or any text."""
-    try:
-        body = json.loads(text)
-        body = body[0] if isinstance(body, list) else body
-        return str(body["error"]["message"])
-    except (ValueError, KeyError, IndexError, TypeError):
-        return text.strip()[:500] or "the endpoint refused the request without a word"
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the endpoint asks to wait, given as a number or a date."""
-    value = headers.get("retry-after", "")
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
+async def _sleep(seconds: float, stop: asyncio.Event | None) -> None:
+    """For so long, or until `stop` is set."""
+    if stop is None:
+        await asyncio.sleep(seconds)
+        return
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

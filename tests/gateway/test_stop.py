@@ -14,21 +14,23 @@ import pytest
 import yaml
 from gateway.scripted_upstream import answer, upstream
 
-from eplb_evolve.gateway import cap
+from eplb_evolve.gateway import stop
 from eplb_evolve.gateway.settings import GatewaySettings, Service
+from eplb_evolve.gateway.stop import Cap, Stop
 
 OPENEVOLVE = Path(sys.executable).with_name("openevolve-run")
 EVALUATOR = """
 import multiprocessing, time
 from pathlib import Path
 from eplb_evolve.gateway.lifecycle import ensure_running
-from eplb_evolve.gateway.settings import ForwardedModel, GatewaySettings
+from eplb_evolve.gateway.settings import ForwardedModel, GatewaySettings, Service
 
 HERE = Path(__file__).parent
 if multiprocessing.parent_process() is None:
     model = ForwardedModel({api_base!r}, None, 1.0, 1.0)
     settings = GatewaySettings(max_cost=2.0, models={{"m": model}})
-    endpoint = ensure_running("http://127.0.0.1:{port}/v1", 0, HERE / "run", settings)
+    service = Service(0, run=str(HERE / "run"), gateway=settings)
+    endpoint = ensure_running("http://127.0.0.1:{port}/v1", service)
     (HERE / "pid").write_text(str(endpoint.pid))
 
 
@@ -91,18 +93,18 @@ class FakeTotals:
 
 def test_the_parent_gets_one_signal_and_only_when_every_worker_has_come_back(monkeypatch, capfd):
     sent = []
-    monkeypatch.setattr(cap, "_TAKEN_IN_S", 0.0)
+    monkeypatch.setattr(stop, "_TAKEN_IN_S", 0.0)
     monkeypatch.setattr(os, "kill", lambda *arguments: sent.append(arguments))
     service = Service(0, gateway=GatewaySettings(max_cost=2.0), parent=os.getppid(), workers=2)
 
     async def hold():
-        limit = cap.Cap(service, FakeTotals())
-        first = asyncio.create_task(limit.hold())
+        search, say = Stop(service), Cap(service, FakeTotals()).say
+        first = asyncio.create_task(search.hold(say))
         await asyncio.sleep(0.05)
         assert not sent
-        await limit.hold()
+        await search.hold(say)
         await first
-        await limit.hold()
+        await search.hold(say)
 
     asyncio.run(hold())
     assert sent == [(os.getppid(), signal.SIGTERM)]
@@ -111,10 +113,10 @@ def test_the_parent_gets_one_signal_and_only_when_every_worker_has_come_back(mon
 
 def test_without_a_search_nobody_is_signalled(monkeypatch):
     monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("a signal was sent"))
-    asyncio.run(cap.Cap(Service(0, gateway=GatewaySettings(max_cost=2.0)), FakeTotals()).hold())
+    asyncio.run(Stop(Service(0)).hold(lambda: pytest.fail("something was said")))
 
 
 def test_local_models_fall_silent_only_when_the_search_ends():
     settings = GatewaySettings(max_cost=2.0)
-    assert cap.Cap(Service(0, gateway=settings, parent=1), FakeTotals()).stops_all
-    assert not cap.Cap(Service(0, gateway=settings), FakeTotals()).stops_all
+    assert Cap(Service(0, gateway=settings, parent=1), FakeTotals()).stops_all
+    assert not Cap(Service(0, gateway=settings), FakeTotals()).stops_all
