@@ -32,7 +32,7 @@ def proxy_variable(url: str) -> str:
     A proxy's address is not for texts: it may hold a password.
     """
     address, proxies = urlsplit(url), urllib.request.getproxies_environment()
-    if not address.hostname or urllib.request.proxy_bypass_environment(address.hostname, proxies):
+    if not address.hostname or urllib.request.proxy_bypass(address.hostname):
         return ""
     kind = next((kind for kind in (address.scheme, "all") if kind in proxies), None)
     name = f"{kind}_proxy"
