@@ -44,13 +44,14 @@ def test_the_shipped_file_states_the_defaults():
     assert set(written) == {field.name for field in dataclasses.fields(config.EplbSection)}
 
 
-@pytest.mark.parametrize("name", ["gemini", "openai", "ollama", "vllm"])
-def test_the_llm_configurations_are_fine_once_their_key_is_set(name, monkeypatch):
+@pytest.mark.parametrize("name", sorted(file.stem for file in (ROOT / "configs").glob("*.yaml")))
+def test_every_configuration_goes_through_the_gateway_and_is_fine_once_its_key_is_set(name, monkeypatch):
     monkeypatch.setenv("GEMINI_API_KEY", "x")
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     read = config.read(ROOT / "configs" / f"{name}.yaml")
-    assert read.gateway_api_base is None
-    assert read.llm_models
+    assert read.gateway_api_base == "http://127.0.0.1:18765/v1"
+    assert read.direct_models == ()
+    assert set(read.llm_models) == set(read.eplb.gateway.models)
 
 
 def test_the_balance_configuration_differs_in_objective_and_workload_only():
@@ -70,7 +71,9 @@ def test_net_throughput_has_a_server_and_its_own_constraint_whatever_the_profile
 def test_an_unset_key_variable_is_named(name, monkeypatch):
     variable = f"{name.upper()}_API_KEY"
     monkeypatch.delenv(variable, raising=False)
-    with pytest.raises(UsageError, match=f"{name}.yaml: llm.api_key asks for the environment variable {variable}"):
+    with pytest.raises(
+        UsageError, match=rf"{name}.yaml: eplb.gateway.models.* asks for the environment variable {variable}"
+    ):
         config.read(ROOT / "configs" / f"{name}.yaml")
 
 

@@ -144,7 +144,6 @@ def test_what_is_wrong_with_a_configuration_is_said_before_anything_starts(eplb,
     [
         (["nothing.py"], "there is no program nothing.py to start from; give its path: eplb run SEED"),
         (["--output", "{run}"], "{run} holds a search already; choose another --output, or go on with it by --resume"),
-        (["--resume", "{run}"], "cannot resume {run}: it has no checkpoint yet"),
         (["--resume", "{run}-2"], "cannot resume {run}-2: it does not exist"),
         (["--resume", "{run}", "--output", "x"], "--resume {run} goes on in that folder; leave --output away"),
     ],

@@ -1,6 +1,7 @@
 """A search whose models give no programs ends, with the provider's words, and soon."""
 
 import contextlib
+import errno
 import os
 import signal
 import threading
@@ -16,6 +17,7 @@ from proposer.test_prompt import ask
 from eplb_evolve.ending import read_ending
 from eplb_evolve.gateway import stop
 from eplb_evolve.gateway import upstream as upstream_module
+from eplb_evolve.gateway.record import Recorder
 from eplb_evolve.gateway.settings import ForwardedModel, GatewaySettings, Service
 
 PROMPT = ask(ALL["grid"])
@@ -155,6 +157,23 @@ def test_an_unknown_model_is_answered_with_those_that_there_are(searching, statu
         client, _, _ = searching(endpoint.api_base)
         with pytest.raises(openai.APIStatusError, match=rf"{status}: {words}; it has m-2, "):
             complete(client, PROMPT)
+
+
+def test_a_record_that_cannot_be_written_ends_the_search_after_the_reply(searching, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Recorder, "append", full)
+    with upstream(GOOD) as endpoint:
+        client, run, sent = searching(endpoint.api_base)
+        assert complete(client, PROMPT).choices[0].message.content
+        assert not sent
+        with pytest.raises(
+            openai.InternalServerError, match=r"cannot write into .*: No space left on device; make room"
+        ):
+            complete(client, PROMPT)
+        assert len(endpoint.bodies) == len(sent) == 1
+    assert read_ending(run).exit_code == 3
 
 
 def test_waiting_ends_when_the_search_does(searching):

@@ -107,6 +107,18 @@ def test_a_self_signed_certificate_says_what_to_set_and_that_works(self_signed, 
         assert probe(base) == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("SSL_CERT_FILE", "/no/such/file"), ("HTTPS_PROXY", "ftp://p"), ("ALL_PROXY", "http://p:port")]
+)
+def test_an_environment_that_the_client_cannot_use_is_named_without_its_value(name, value, monkeypatch):
+    for other in ("SSL_CERT_FILE", "SSL_CERT_DIR", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(EnvironmentProblem, match=f"^{name} holds what the HTTP client cannot use") as said:
+        probe("https://127.0.0.1:9/v1")
+    assert value not in str(said.value)
+
+
 def test_the_gateway_does_not_start_and_says_only_that_sentence(tmp_path, free_port):
     models = {"m": ForwardedModel("http://127.0.0.1:9/v1")}
     service = Service(0, run=str(tmp_path / "run"), gateway=GatewaySettings(models=models))

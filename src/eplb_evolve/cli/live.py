@@ -143,7 +143,9 @@ def state_sentence(progress: Progress) -> str:
     if progress.state == "waiting":
         return "Waiting for the first evaluation: there is no ledger yet."
     if progress.state == "ended":
-        return "The search has ended."
+        return printable(
+            f"The search has ended: {progress.why_ended}" if progress.why_ended else "The search has ended."
+        )
     if progress.state == "standing still":
         return f"No evaluation for {duration(progress.idle_s)}: the search may have been killed."
     return ""

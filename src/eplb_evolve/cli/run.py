@@ -210,7 +210,7 @@ def _watched(search: Supervised, run: Path, log: Path) -> Progress:
             progress = follower.look()
             notice = "" if ended else _notice(search, progress, log)
             screen.update(live.display(progress, str(run), console.height, notice), refresh=True)
-    if search.exit_code != 0 and search.asked_to_stop is None:
+    if search.exit_code != 0 and search.asked_to_stop is None and read_ending(run) is None:
         _print_lines(_Log(log, search.log_begins_at).new_lines(ended=True)[-_TAIL_LINES:])
     return progress
 

@@ -5,7 +5,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,6 +20,9 @@ from eplb_evolve.gateway.settings import NAME, Service
 from eplb_evolve.gateway.stop import Cap, Patience, Stop
 from eplb_evolve.gateway.usage import Totals, Usage
 from eplb_evolve.proposer.embedded import CannotAnswer
+
+if TYPE_CHECKING:
+    from eplb_evolve.gateway.upstream import Outcome
 
 _MOST_BYTES = 64 * 1024 * 1024
 
@@ -99,33 +102,42 @@ class Gateway:
         loop = asyncio.get_running_loop()
         reply = await loop.run_in_executor(self._local.thread, self._local.answer, name, text, body.get("seed"))
         parsed = makes_a_program(text, reply, self._service.rules)
-        if self._recorder is not None:
-            seconds = time.perf_counter() - started
-            self._recorder.append(Exchange(name, body, reply, seconds, parsed, attempts=[Attempt(200, "")]))
         self._patience.note(f"{name}: its reply makes no program" if parsed is False else "")
+        seconds = time.perf_counter() - started
+        self._keep(Exchange(name, body, reply, seconds, parsed, attempts=[Attempt(200, "")]))
         return JSONResponse(_completion(name, reply))
 
     async def _forward(self, name: str, body: dict[str, Any], text: str) -> JSONResponse:
         started = time.perf_counter()
         upstream = self._upstreams[name]
         outcome = await upstream.forward(body, self._stop.asked)
-        self._totals.add(name, outcome.usage or Usage(), outcome.usage_complete)
         reply = outcome.reply
         parsed = makes_a_program(text, reply.text, self._service.rules, reply.cut) if reply.text is not None else False
         why = outcome.message or (reply.doubt if parsed is False else "")
-        if self._recorder is not None:
-            seconds, attempts = time.perf_counter() - started, outcome.attempts
-            if why and not outcome.message:
-                attempts = [*attempts[:-1], Attempt(200, why)]
-            self._recorder.append(
-                Exchange(name, outcome.request, reply.text, seconds, parsed, outcome.response, outcome.usage, attempts)
-            )
+        seconds, attempts = time.perf_counter() - started, outcome.attempts
+        if why and not outcome.message:
+            attempts = [*attempts[:-1], Attempt(200, why)]
         self._patience.note("" if parsed is not False else _about(upstream.place, why), outcome.final)
-        if self._patience.over:
+        self._keep(
+            Exchange(name, outcome.request, reply.text, seconds, parsed, outcome.response, outcome.usage, attempts),
+            outcome,
+        )
+        if self._patience.over and parsed is False:
             await self._stop.hold(_say_nothing)
         if why:
             return _fail(outcome.status if outcome.message else 502, why)
         return JSONResponse(reply.body)
+
+    def _keep(self, exchange: Exchange, forwarded: "Outcome | None" = None) -> None:
+        """Count and record. Where that is impossible the search ends, since it would spend unseen."""
+        try:
+            if forwarded is not None:
+                self._totals.add(exchange.model, forwarded.usage or Usage(), forwarded.usage_complete)
+            if self._recorder is not None:
+                self._recorder.append(exchange)
+        except OSError as problem:
+            why = f"the gateway cannot write into {self._service.run}: {problem.strerror}; make room, then resume"
+            self._patience.note(why, final=True)
 
 
 def _about(place: str, why: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import urllib.request
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from urllib.parse import urlsplit
 
 from eplb_evolve.gateway.settings import LOOPBACK
@@ -15,7 +15,7 @@ def keep_loopback_direct(environment: MutableMapping[str, str] = os.environ) -> 
 
     `socks://`, as desktops write it, becomes `socks5://`, the name that the HTTP client knows.
     """
-    names = [name for name in environment if name.upper() in VARIABLES and environment[name].strip()]
+    names = set_proxies(environment)
     if not names:
         return
     for name in names:
@@ -24,6 +24,11 @@ def keep_loopback_direct(environment: MutableMapping[str, str] = os.environ) -> 
     direct = [host.strip() for name in names if name.upper() == "NO_PROXY" for host in environment[name].split(",")]
     wanted = ",".join(dict.fromkeys([*filter(None, direct), *LOOPBACK]))
     environment["NO_PROXY"] = environment["no_proxy"] = wanted
+
+
+def set_proxies(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Names of the variables that say something about proxies."""
+    return [name for name in environment if name.upper() in VARIABLES and environment[name].strip()]
 
 
 def proxy_variable(url: str) -> str:

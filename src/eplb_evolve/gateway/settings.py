@@ -31,9 +31,8 @@ class ForwardedModel:
     output_usd_per_million: float | None = None
 
     def __post_init__(self) -> None:
-        address = urlsplit(self.api_base)
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise UsageError(f"gateway.models: api_base must be a URL such as https://host/v1, not '{self.api_base}'")
+        if not _is_url(self.api_base):
+            raise UsageError("gateway.models: api_base must be a URL such as https://host/v1, and is none")
         if self.api_key_env is not None and not self.api_key_env.isidentifier():
             raise UsageError("gateway.models: api_key_env must be the name of an environment variable, never a key")
         for name in ("input_usd_per_million", "output_usd_per_million"):
@@ -49,6 +48,17 @@ class ForwardedModel:
     def key(self) -> str | None:
         """The key, from the environment."""
         return os.environ.get(self.api_key_env) if self.api_key_env is not None else None
+
+
+def _is_url(text: str) -> bool:
+    """Whether an HTTP client can take it for an address."""
+    try:
+        address = urlsplit(text)
+        port = address.port
+    except ValueError:
+        return False
+    bare = text.isprintable() and " " not in text
+    return bare and address.scheme in ("http", "https") and bool(address.hostname) and port != 0
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import openai
 
+from eplb_evolve.gateway.client import new_client
 from eplb_evolve.gateway.models import known_models, near_models
 from eplb_evolve.gateway.record import Attempt
 from eplb_evolve.gateway.replies import Reply, read_reply
@@ -83,13 +84,9 @@ class Upstream:
         self._name, self._model, self._settings = name, model, settings
         self._backoff = backoff or Backoff()
         self._secret = Secret(model.key() or "")
-        self._client = self._new_client()
+        self._client = new_client(model.api_base, model.key() or "")
         self._replied = False
         self._listed: list[str] | None = None
-
-    def _new_client(self) -> openai.AsyncOpenAI:
-        # the client insists on a key where the endpoint wants none
-        return openai.AsyncOpenAI(api_key=self._model.key() or "none", base_url=self._model.api_base, max_retries=0)
 
     def request(self, body: dict[str, Any]) -> dict[str, Any]:
         """The body as this endpoint takes it: unchanged, but for the seed where that is an error."""
@@ -102,7 +99,7 @@ class Upstream:
         No list proves nothing: many endpoints have none.
         """
         self._listed = []
-        async with self._new_client() as client:  # of this event loop
+        async with new_client(self._model.api_base, self._model.key() or "") as client:  # of this event loop
             answer = await self._ask(_PROBE_S, client.models.with_raw_response.list(timeout=_PROBE_S))
         if answer.http == 200:
             self._listed = known_models(answer.text)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
+from eplb_evolve.ending import read_ending
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.gateway.usage import FILE_NAME as USAGE_NAME
 from eplb_evolve.results.ledger import FILE_NAME as LEDGER_NAME
@@ -59,6 +60,7 @@ class Progress:
         elapsed_s: seconds since the last start, until the end if that is known
         idle_s: seconds since the last evaluation or start
         left_s: seconds until `expected` at this pace; None when nobody can tell
+        why_ended: what kept it from its last iteration, in a sentence; "" when nothing did
         cost_usd: what the models have cost; None when a price is unknown or nothing costs anything
     """
 
@@ -77,6 +79,7 @@ class Progress:
     idle_s: float
     left_s: float | None
     cost_usd: float | None
+    why_ended: str = ""
 
     @property
     def feasible_share(self) -> float | None:
@@ -116,11 +119,11 @@ class Follower:
         expected = earlier + last.iterations + (not last.resumed) if last else None
         marks = ([begun] if last else []) + self._ended_at[earlier:]
         span, gaps = _span(marks[-PACE_OVER - 1 :])
-        written = self._end_written(begun if last else newest)
+        written, ending = self._end_written(begun if last else newest), read_ending(self.run)
         state: State = "running"
         if last is None and not done:
             state = "waiting"
-        elif written is not None or (expected is not None and done >= expected):
+        elif ending is not None or written is not None or (expected is not None and done >= expected):
             state = "ended"
         elif at - newest > max(STILL_S, STILL_GAPS * span / max(gaps, 1)):
             state = "standing still"
@@ -146,6 +149,7 @@ class Follower:
             idle_s=max(0.0, at - newest),
             left_s=left,
             cost_usd=_cost_usd(self.run / USAGE_NAME),
+            why_ended=ending.sentence if ending is not None else "",
         )
 
     def _about(self, last: RunInfo | None) -> tuple[str, Objective, str]:
