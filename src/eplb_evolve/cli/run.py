@@ -82,13 +82,13 @@ def run(
     """
     place = project()
     plan = _plan(place, seed, config, iterations, output, resume)
+    keep_loopback_direct()
     check.check(plan.config)
     if resume is not None and plan.checkpoint is None:
         plan = dataclasses.replace(plan, checkpoint=checkpoint_from_ledger(plan.run, plan.config))
     command = plan.command(place.root)
     options.say(shlex.join(command))
     log = plan.run / LOG_NAME
-    keep_loopback_direct()
     search = Supervised([str(EXECUTABLE), *command[1:]], place.root, log)
     with search.signals_forwarded():
         progress = _watched(search, plan.run, log)
