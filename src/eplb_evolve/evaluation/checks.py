@@ -1,13 +1,17 @@
 """Untimed checks on shapes that the timed workload does not have."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from itertools import cycle, pairwise
 
 import numpy as np
 
 from eplb_evolve.evaluation.bench import Bench, random_loads
 from eplb_evolve.evaluation.calls import Caller
-from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, CallBalance, Infeasible, judge, measure
-from eplb_evolve.evaluation.settings import Thresholds
+from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, CallBalance, Verdict, judge, measure
+from eplb_evolve.evaluation.inputs import CallInputs
+from eplb_evolve.evaluation.robust_loads import robust_loads
+from eplb_evolve.evaluation.settings import RobustThresholds, Thresholds
 from eplb_evolve.placement import Topology
 from eplb_evolve.sandbox import Worker
 from eplb_evolve.workload.windows import Workload
@@ -15,6 +19,11 @@ from eplb_evolve.workload.windows import Workload
 CALLS, MORE_CALLS = 3, 24
 """Calls that a balance is judged on, and how many when these fall short by little: equals of the reference miss the
 threshold now and then on 3 calls, on 24 they do not (benchmarks/constraint.py)."""
+MORE_ROBUST_CALLS = 12
+CLOSE = 0.02
+"""The same on loads unlike the timed ones, and how close to a threshold, as a share of it, asks for them."""
+ROBUST_S = 4.0
+"""After so many seconds a slow program is called once on each further load."""
 
 SMALL_SHAPES = (
     (3, 12, Topology(replicas=16, groups=4, nodes=2, gpus=8)),
@@ -43,22 +52,47 @@ def check_other_shapes(
     least: Thresholds,
     rng: np.random.Generator,
 ) -> None:
-    """Raise CandidateFailure unless the program is valid, Infeasible unless it is balanced, beyond the timed shape.
+    """Raise CandidateFailure unless the program is valid, Infeasible unless it is balanced, beyond the timed loads.
 
     Validity everywhere; the hard constraint on recorded loads: the other workloads, and the timed one with its
-    groups ignored (a global placement).
+    groups ignored (a global placement); the robust thresholds on loads of the timed shape unlike the timed ones.
     """
     check_small_shapes(worker, rng)
     ungrouped = Topology(workload.topology.replicas, 1, workload.topology.nodes, workload.topology.gpus)
     if workload.topology.groups > 1 and workload.topology.hierarchical:
-        _check_balance(worker, bench, workload, ungrouped, split, least, rng)
+        _check_recorded(worker, bench, workload, ungrouped, split, least, rng)
     for other in others:
-        _check_balance(worker, bench, other, other.topology, split, least, rng)
+        _check_recorded(worker, bench, other, other.topology, split, least, rng)
     caller = Caller(worker, workload.topology, f"{workload.name} as int64", rng)
     caller.call(caller.draw(workload, workload.pairs(split)[0]), dtype="int64")
+    check_robust_loads(worker, bench, workload, others, split, least.robust, rng)
 
 
-def _check_balance(
+def check_robust_loads(
+    worker: Worker,
+    bench: Bench,
+    workload: Workload,
+    others: Sequence[Workload],
+    split: str,
+    least: RobustThresholds,
+    rng: np.random.Generator,
+) -> None:
+    """Raise Infeasible for the first load unlike the timed ones on which a program falls below its threshold."""
+    _, layers, experts = workload.windows.shape
+    topology, ends = workload.topology, time.monotonic() + ROBUST_S
+    for load in robust_loads(layers, experts, topology, others, split, rng):
+        caller = Caller(worker, topology, load.name, rng)
+        windows = pairwise(load.windows)
+        for _ in range(load.unjudged_movement_aware if worker.parameters == 6 else load.unjudged):
+            caller.call(caller.prepare(*next(windows)))
+        judged = Judged(bench, caller, topology, (caller.prepare(*pair) for pair in windows))
+        verdict = judged.after(CALLS if time.monotonic() < ends else 1, least.as_thresholds())
+        if abs(verdict.margin - 1) < CLOSE:
+            verdict = judged.after(MORE_ROBUST_CALLS, least.as_thresholds())
+        verdict.demand(load.name)
+
+
+def _check_recorded(
     worker: Worker,
     bench: Bench,
     workload: Workload,
@@ -69,17 +103,27 @@ def _check_balance(
 ) -> None:
     where = workload.name if topology == workload.topology else f"{workload.name} without groups"
     caller = Caller(worker, topology, where, rng)
-    candidate: list[CallBalance] = []
-    reference: list[CallBalance] = []
-    pairs = workload.pairs(split)
-    for count in (CALLS, MORE_CALLS):
-        while len(candidate) < count:
-            inputs = caller.draw(workload, pairs[len(candidate) % len(pairs)])
-            call = caller.call(inputs)
-            candidate.append(measure(call.placement, inputs, topology.gpus))
-            reference.append(bench.call_reference(inputs, topology).balance)
-        verdict = judge(candidate, reference, least)
-        if verdict.feasible or verdict.margin < FAR_FROM_BALANCED:
-            break
-    if not verdict.feasible:
-        raise Infeasible(f"{verdict.reason} (on {where})", verdict.margin)
+    drawn = (caller.draw(workload, pair) for pair in cycle(workload.pairs(split)))
+    judged = Judged(bench, caller, topology, drawn)
+    verdict = judged.after(CALLS, least)
+    if FAR_FROM_BALANCED <= verdict.margin < 1:
+        verdict = judged.after(MORE_CALLS, least)
+    verdict.demand(where)
+
+
+class Judged:
+    """The balance of a candidate and of the reference over calls on the same drawn inputs, as many as are asked for."""
+
+    def __init__(self, bench: Bench, caller: Caller, topology: Topology, drawn: Iterator[CallInputs]) -> None:
+        self._bench, self._caller, self._topology, self._drawn = bench, caller, topology, drawn
+        self._candidate: list[CallBalance] = []
+        self._reference: list[CallBalance] = []
+
+    def after(self, calls: int, least: Thresholds) -> Verdict:
+        """The verdict on that many calls, the earlier ones included."""
+        while len(self._candidate) < calls:
+            inputs = next(self._drawn)
+            call = self._caller.call(inputs)
+            self._candidate.append(measure(call.placement, inputs, self._topology.gpus))
+            self._reference.append(self._bench.call_reference(inputs, self._topology).balance)
+        return judge(self._candidate, self._reference, least)

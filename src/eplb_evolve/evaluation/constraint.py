@@ -45,6 +45,11 @@ class Verdict:
     reason: str
     margin: float
 
+    def demand(self, where: str) -> None:
+        """Raise Infeasible, which names the load, unless the constraint holds."""
+        if not self.feasible:
+            raise Infeasible(f"{self.reason} (on {where})", self.margin)
+
 
 class Infeasible(CandidateFailure):
     """A valid candidate that does not keep the load balanced; `margin` is its smallest value / threshold."""

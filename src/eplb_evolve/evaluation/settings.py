@@ -12,6 +12,28 @@ Objective = Literal["time", "balance", "net_throughput"]
 
 
 @dataclass(frozen=True)
+class RobustThresholds:
+    """The same on loads unlike the timed ones (robust_loads), on each kind of load for itself; 0 demands nothing.
+
+    Attributes:
+        next_window: mean over calls, judged on the window after the one planned on
+        same_window: mean over calls, judged on the window planned on
+        worst_layer: mean over calls of the least balanced layer, same window
+    """
+
+    next_window: float = 0.90
+    same_window: float = 0.88
+    worst_layer: float = 0.75
+
+    def __post_init__(self) -> None:
+        _check_shares(self, ("next_window", "same_window", "worst_layer"), "constraint: robust.")
+
+    def as_thresholds(self) -> "Thresholds":
+        """For the judge."""
+        return Thresholds(self.next_window, self.same_window, 0.0, self.worst_layer)
+
+
+@dataclass(frozen=True)
 class Thresholds:
     """The hard constraint: least balancedness, as a share of the exact greedy's on the same inputs; 0 demands nothing.
 
@@ -20,20 +42,27 @@ class Thresholds:
         same_window: mean over calls, judged on the window planned on
         each_call: the least of any single call, same window
         worst_layer: mean over calls of the least balanced layer, same window
+        robust: the thresholds on loads unlike the timed ones
     """
 
     next_window: float = 0.985
     same_window: float = 0.95
     each_call: float = 0.90
     worst_layer: float = 0.80
+    robust: RobustThresholds = field(default_factory=RobustThresholds)
 
     def __post_init__(self) -> None:
-        for name in ("next_window", "same_window", "each_call", "worst_layer"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"constraint: {name} is a share of the reference, 0..1, not {getattr(self, name)}")
+        _check_shares(self, ("next_window", "same_window", "each_call", "worst_layer"), "constraint: ")
 
 
-TRADED = Thresholds(next_window=0.0, same_window=0.85, each_call=0.0, worst_layer=0.0)
+def _check_shares(thresholds: object, names: tuple[str, ...], where: str) -> None:
+    for name in names:
+        if not 0 <= getattr(thresholds, name) <= 1:
+            value = getattr(thresholds, name)
+            raise UsageError(f"{where}{name} is a share of the reference, 0..1, not {value}")
+
+
+TRADED = Thresholds(0.0, 0.85, 0.0, 0.0, RobustThresholds(0.0, 0.75, 0.0))
 """The constraint where movement is traded against balance, whatever the profile: under objective `net_throughput`."""
 
 
