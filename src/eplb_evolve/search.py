@@ -85,7 +85,8 @@ class Search:
         if best is None or best.evaluation.ratio_to_reference is None:
             return None
         run = best.evaluation
-        return Incumbent(self.ledger.run / run.program, best.evaluation.ratio_to_reference, run.combined_score)
+        file = self.ledger.run / run.program
+        return Incumbent(file, best.evaluation.ratio_to_reference, run.combined_score, run.ratio_high, run.sha256)
 
     def _end_if_useless(self, evaluation: Evaluation) -> None:
         """End the search when the program that it starts from is invalid. OpenEvolve's main process evaluates it."""

@@ -10,6 +10,7 @@ from clocked import LIKE_THE_REFERENCE, Clocked, taking
 
 from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.pipeline import evaluate
+from eplb_evolve.evaluation.score import combined_score
 from eplb_evolve.evaluation.settings import TRADED, Timing
 from eplb_evolve.serving.worth import Serving
 
@@ -68,15 +69,20 @@ def test_a_faster_program_wins_and_is_replayed(fast, slow, careful, clocked):
 
 
 def test_a_winner_gains_what_it_gained_beside_the_incumbent(fast, slow, careful, clocked):
-    """The incumbent's stored figure is ten times too bad, so the winner's is too: the gain is what was measured."""
-    result = evaluate(fast, careful, clocked, Incumbent(slow, 60.0))
+    """The incumbent's stored score is that of a ratio ten times as bad: the winner's is chained to it by the gain."""
+    stored = combined_score(True, 60.0, 1.0)
+    result = evaluate(fast, careful, clocked, Incumbent(slow, 60.0, stored, sha256="abc"))
     assert result.replayed
     assert result.first_look_ratio == pytest.approx(3.0)
-    assert result.ratio_to_reference == pytest.approx(30.0)
+    assert result.ratio_to_reference == pytest.approx(3.0)
+    assert result.combined_score == pytest.approx(combined_score(True, 30.0, 1.0))
+    assert (result.won, result.beside) == (True, "abc")
+    assert result.gain_low <= result.gain <= result.gain_high
+    assert result.gain == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("seconds", [(0.03,), (0.02, 0.02, 0.035), (0.031,)])
-def test_who_is_not_better_beyond_doubt_gets_no_better_figure_than_the_incumbent(
+def test_who_is_not_better_beyond_doubt_gets_no_better_score_than_the_incumbent(
     fast, written, careful, clocked, seconds
 ):
     """The stored figure is too bad, so that a first look must seem better: at an equal, at luck, at a slower one."""
@@ -84,7 +90,10 @@ def test_who_is_not_better_beyond_doubt_gets_no_better_figure_than_the_incumbent
     assert result.feasible
     assert result.first_look_ratio < 4.0
     assert not result.replayed
-    assert result.ratio_to_reference == pytest.approx(4.0 * max(1.0, seconds[0] / 0.03))
+    assert result.ratio_low <= result.ratio_to_reference <= result.ratio_high
+    assert result.won is False
+    assert result.combined_score <= combined_score(True, 4.0, 1.0)
+    assert result.gain_low <= result.gain <= result.gain_high
 
 
 def test_a_clearly_slower_program_is_given_up(fast, slow, careful, clocked):
@@ -125,7 +134,8 @@ def test_in_the_sandbox_the_incumbent_is_called_beside_the_candidate(program, ca
     file = program(wrapping=f"return {CALL}")
     result = evaluate(file, careful, bench, Incumbent(file, 1e6))
     assert result.feasible
-    assert result.first_look_ratio < 1e4 < result.ratio_to_reference
+    assert result.first_look_ratio < 1e4
+    assert result.combined_score < combined_score(True, 1e4, 1.0) or result.won
     broken = file.with_name("broken.py")
     broken.write_text("import nothing_of_that_name")
     result = evaluate(file, careful, bench, Incumbent(broken, 1e6))

@@ -1,11 +1,10 @@
 """A search's new best is measured again, side by side with the old one, and only this second look counts.
 
 The best of many noisy figures is too good: the first look chose it for its luck. So candidate, incumbent and reference
-are called once more on the same fresh inputs. Where the candidate is not better beyond doubt, it gets no better figure
-than the incumbent has.
+are called once more on the same fresh inputs. The candidate's figures are those of this block. Whether it is better
+beyond doubt is decided beside the incumbent, in the same block, and recorded; its score is chained to the incumbent's.
 """
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from eplb_evolve.evaluation.calls import Caller, warm
 from eplb_evolve.evaluation.objective import difference, score, sums
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.sampling import enough, estimate_block, rows_that_count
-from eplb_evolve.evaluation.score import PERCENT
+from eplb_evolve.evaluation.score import PERCENT, combined_score, ratio_of_score
 from eplb_evolve.evaluation.served import ratio_of_sums
 from eplb_evolve.evaluation.settings import Settings
 from eplb_evolve.evaluation.task import Task
@@ -30,11 +29,30 @@ CONFIDENCE = 0.99
 
 @dataclass(frozen=True)
 class Incumbent:
-    """The best program of a search so far: its file, its ratio_to_reference, and its score under the objective."""
+    """The best program of a search so far.
+
+    Attributes:
+        ratio: its ratio_to_reference, as its own second look found it
+        score: its combined_score
+        ratio_high: upper end of the ratio's interval; None if there is none
+        sha256: of its text
+    """
 
     program: Path
     ratio: float
     score: float = 0.0
+    ratio_high: float | None = None
+    sha256: str = ""
+
+    @property
+    def chained_ratio(self) -> float:
+        """The ratio that its score stands for: gain upon gain since the first program."""
+        return ratio_of_score(self.score) if self.score > 1 else self.ratio
+
+    @property
+    def time_score(self) -> float:
+        """The score under the objective `time`."""
+        return combined_score(True, self.chained_ratio, 1.0)
 
 
 @dataclass(frozen=True)
@@ -43,14 +61,19 @@ class Outcome:
 
     Attributes:
         won: whether it is better beyond doubt
-        timing: its estimate
         block: the calls
+        timing: the candidate's estimate, from these calls
+        gain: what it gained beside the incumbent, with its 95 % interval; None where there was none to call. Under
+            `time` the incumbent's time / its own, otherwise points of combined_score
+        score: under the objective, of a feasible candidate; None: as its own figures say
         bound: the highest score that it may get
     """
 
     won: bool
-    timing: Estimate
     block: Block
+    timing: Estimate
+    gain: tuple[float, float, float] | None = None
+    score: float | None = None
     bound: float = math.inf
 
 
@@ -81,12 +104,16 @@ def challenge(candidate: Caller, incumbent: Incumbent, task: Task, bench: Bench,
         return _by_sums(incumbent, task, timing, block)
     if not block.rival:
         won = timing.ratio_high < incumbent.ratio
-        return _outcome(won, timing, 0.0 if won else incumbent.ratio, block)
+        return Outcome(won, block, timing, bound=math.inf if won else incumbent.time_score)
     rows = rows_that_count(block, plan)
     net, net_rival = (block.null.net(block.seconds(who)[rows]) for who in ("candidate", "rival"))
-    _, high = ratio_interval(net, net_rival, CONFIDENCE)
-    won, gain = high < 1, float(pessimistic_ratio(net, net_rival))
-    return _outcome(won, timing, incumbent.ratio * (gain if won else max(gain, 1.0)), block)
+    _, surely = ratio_interval(net, net_rival, CONFIDENCE)
+    won, share = surely < 1, float(pessimistic_ratio(net, net_rival))
+    low, high = ratio_interval(net, net_rival)
+    chained = incumbent.chained_ratio * (share if won else max(share, 1.0))
+    ratio = chained if won else max(chained, timing.ratio)
+    gain = (1 / share, 1 / max(high, share), 1 / min(low, share))
+    return Outcome(won, block, timing, gain, combined_score(True, ratio, 1.0))
 
 
 def _by_sums(incumbent: Incumbent, task: Task, timing: Estimate, block: Block) -> Outcome:
@@ -95,21 +122,13 @@ def _by_sums(incumbent: Incumbent, task: Task, timing: Estimate, block: Block) -
     if not block.rival:
         low, _ = bootstrap_interval(ratio_of_sums, mine, CONFIDENCE)
         won = score(task.settings, True, 1.0, timing.ratio, low) > incumbent.score
-        return Outcome(won, timing, block, math.inf if won else incumbent.score)
+        return Outcome(won, block, timing, bound=math.inf if won else incumbent.score)
     pairs = (*mine, *sums(block.of_rival(task.workload.topology.gpus), task))
-    low, _ = bootstrap_interval(difference, pairs, CONFIDENCE)
-    won, gain = low > 0, PERCENT * float(difference(*pairs))
-    return Outcome(won, timing, block, incumbent.score + (gain if won else 0.0))
-
-
-def _outcome(won: bool, timing: Estimate, bound: float, block: Block) -> Outcome:
-    """The figure is no better than `bound`: for a winner the incumbent's own times the gain beside it, else its own.
-
-    Where the machine was in another state than when the incumbent was measured, the gain is the surer figure.
-    """
-    least = max(timing.ratio, bound)
-    timing = dataclasses.replace(timing, ratio=least, ratio_high=max(timing.ratio_high, least))
-    return Outcome(won, timing, block)
+    surely, _ = bootstrap_interval(difference, pairs, CONFIDENCE)
+    low, high = bootstrap_interval(difference, pairs)
+    won, gained = surely > 0, float(difference(*pairs))
+    gain = (PERCENT * gained, PERCENT * min(low, gained), PERCENT * max(high, gained))
+    return Outcome(won, block, timing, gain, bound=incumbent.score + (gain[0] if won else 0.0))
 
 
 def _rival(incumbent: Incumbent, task: Task, bench: Bench, rng: np.random.Generator) -> Caller:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import math
 import time
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from eplb_evolve.evaluation.sampling import enough, estimate_block
 from eplb_evolve.evaluation.score import infeasible_score
 from eplb_evolve.evaluation.served import served_figures
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.evaluation.timing import Estimate, pessimistic_ratio
+from eplb_evolve.evaluation.timing import Estimate, pessimistic_ratio, ratio_interval
 from eplb_evolve.sandbox import Worker
 
 MAX_SOURCE_BYTES = 64_000
@@ -112,8 +111,18 @@ class _Run:
             return judged
         if incumbent is not None:
             outcome = challenge(self._caller(), incumbent, task, bench, self._rng)
-            result = dataclasses.replace(result, first_look_ratio=timing.ratio)
-            judged = _conclude(result, outcome.block, outcome.timing, task, raced, outcome.bound)
+            result = dataclasses.replace(
+                result, first_look_ratio=timing.ratio, beside=incumbent.sha256, won=outcome.won
+            )
+            if outcome.gain is not None:
+                gain, low, high = outcome.gain
+                result = dataclasses.replace(result, gain=gain, gain_low=low, gain_high=high)
+            judged = _conclude(result, outcome.block, outcome.timing, task, raced)
+            if judged.feasible:
+                chained = judged.combined_score if outcome.score is None else outcome.score
+                judged = dataclasses.replace(judged, combined_score=min(chained, outcome.bound))
+            else:
+                judged = dataclasses.replace(judged, won=False)
             if not outcome.won or not judged.feasible:
                 return judged
             block = outcome.block
@@ -161,8 +170,19 @@ def _hopeless(block: Block, task: Task, incumbent: Incumbent | None) -> bool:
         return False
     if block.judge(task).margin < FAR_FROM_BALANCED:
         return True
-    slow = pessimistic_ratio(block.seconds("candidate"), block.seconds("reference")) > HOPELESS * incumbent.ratio
-    return task.settings.objective == "time" and bool(slow) and not _doubtful(block, task)
+    return task.settings.objective == "time" and _slower(block, task, incumbent) and not _doubtful(block, task)
+
+
+def _slower(block: Block, task: Task, incumbent: Incumbent) -> bool:
+    """Whether enough undisturbed calls say that a candidate is far slower than the best, beyond both intervals."""
+    quiet = block.quiet()
+    if quiet.sum() < task.settings.timing.triage_pairs:
+        return False
+    net, net_reference = (block.null.net(block.seconds(who)[quiet]) for who in ("candidate", "reference"))
+    if pessimistic_ratio(net, net_reference) <= HOPELESS * incumbent.ratio:
+        return False
+    low, _ = ratio_interval(net, net_reference)
+    return low > (incumbent.ratio_high or incumbent.ratio)
 
 
 def _doubtful(block: Block, task: Task) -> bool:
@@ -170,9 +190,7 @@ def _doubtful(block: Block, task: Task) -> bool:
     return FAR_FROM_BALANCED <= block.judge(task).margin < 1 and len(block.candidate) < MORE_CALLS
 
 
-def _conclude(
-    result: Evaluation, block: Block, timing: Estimate, task: Task, raced: bool, bound: float = math.inf
-) -> Evaluation:
+def _conclude(result: Evaluation, block: Block, timing: Estimate, task: Task, raced: bool) -> Evaluation:
     verdict = block.judge(task)
     reached = float(np.mean([row.next_window for row in block.balance]))
     reference = float(np.mean([call.balance.next_window for call in block.reference]))
@@ -184,7 +202,7 @@ def _conclude(
         valid=True,
         feasible=verdict.feasible,
         reason=verdict.reason,
-        combined_score=min(bound, score(task.settings, verdict.feasible, verdict.margin, timing.ratio, rewarded)),
+        combined_score=score(task.settings, verdict.feasible, verdict.margin, timing.ratio, rewarded),
         time_ms=timing.time_ms,
         time_ms_low=timing.time_ms_low,
         time_ms_high=timing.time_ms_high,

@@ -25,9 +25,15 @@ class Evaluation:
         net_blocking_3000 to of_perfect: see serving.worth, for the same deployment
         samples: timed pairs of candidate and reference that count
         first_look_ratio: ratio_to_reference before the second look, beside the incumbent, that counts instead
+        won: whether the second look found it better than the incumbent beyond doubt; None without one
+        beside: sha256 of that incumbent
+        gain: what it gained beside it, low and high its 95 % interval; under the objective `time` the incumbent's
+            time /
+            its own, otherwise points of combined_score
         undisturbed: timed pairs in which nothing waited for a processor
         at_bound: the time is shorter than the clock can tell; time_ms and ratio_to_reference are upper bounds
         clocks: SM and memory clock of the GPU just after the timed calls, such as `1980/2619 MHz`; empty on a CPU
+        combined_score: what a search ranks by; chained: a winner's is the incumbent's and what it gained beside it
         raced: whether the search stopped timing early because this program was clearly worse than its best
         replayed: whether another process gave the same phy2log, bit for bit
         twin_start_s: seconds that this other process took for import and first call
@@ -78,6 +84,11 @@ class Evaluation:
     samples: int = 0
     undisturbed: int = 0
     first_look_ratio: float | None = None
+    won: bool | None = None
+    beside: str = ""
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
     at_bound: bool = False
     clocks: str = ""
     raced: bool = False

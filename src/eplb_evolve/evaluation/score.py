@@ -15,6 +15,11 @@ def combined_score(feasible: bool, ratio_to_reference: float, margin: float) -> 
     return infeasible_score(margin)
 
 
+def ratio_of_score(score: float) -> float:
+    """The ratio_to_reference that combined_score makes this score of; infinite for an infeasible one's."""
+    return 100 / (2 ** (score - 1) - 1) if score > 1 else math.inf
+
+
 def balance_score(feasible: bool, relative_balance: float, margin: float) -> float:
     """For the objective `balance`: 2 + percent of balancedness gained on the reference, at least 1, whatever the time.
 

@@ -81,13 +81,14 @@ def estimate(times: Floats, reference: Floats, null: NullCall) -> Estimate:
     low, high = ratio_interval(net, net_reference)
     ms = net * 1e3
     ms_low, ms_high = bootstrap_interval(np.median, (ms,))
+    ratio, time_ms = float(pessimistic_ratio(net, net_reference)), float(np.median(ms))
     return Estimate(
-        ratio=float(pessimistic_ratio(net, net_reference)),
-        ratio_low=low,
-        ratio_high=high,
-        time_ms=float(np.median(ms)),
-        time_ms_low=ms_low,
-        time_ms_high=ms_high,
+        ratio=ratio,
+        ratio_low=min(low, ratio),  # resampling may leave the larger of two estimators just outside
+        ratio_high=max(high, ratio),
+        time_ms=time_ms,
+        time_ms_low=min(ms_low, time_ms),
+        time_ms_high=max(ms_high, time_ms),
         time_p99_ms=float(np.percentile(ms, 99)),
         at_bound=bool(np.median(net) <= null.bound),
         samples=len(times),
