@@ -12,7 +12,7 @@ from zygotes import Zygotes
 
 from eplb_evolve.evaluation import bench as benches
 from eplb_evolve.evaluation.bench import Bench
-from eplb_evolve.evaluation.settings import Settings, Timing
+from eplb_evolve.evaluation.settings import RobustThresholds, Settings, Thresholds, Timing
 from eplb_evolve.evaluation.task import build_task
 from eplb_evolve.sandbox import Limits
 
@@ -33,6 +33,8 @@ def pytest_addoption(parser):
     )
 
 
+UNROBUST = Thresholds(robust=RobustThresholds(0.0, 0.0, 0.0))
+"""The usual constraint, without the calls on loads unlike the timed ones."""
 HEADER = "def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):\n"
 
 
@@ -60,8 +62,9 @@ def bench(cache, zygotes):
 
 @pytest.fixture(scope="session")
 def task():
-    """Small and quick: 24 layers x 32 experts, few pairs, short limits."""
-    settings = Settings(timing=Timing(pairs_fast=4, pairs_slow=3), limits=Limits(first_call_s=3.0, call_s=2.0))
+    """Small and quick: 24 layers x 32 experts, few pairs, short limits, no loads unlike the timed ones."""
+    quick = Timing(pairs_fast=4, pairs_slow=3)
+    settings = Settings(UNROBUST, quick, Limits(first_call_s=3.0, call_s=2.0))
     return build_task([ROOT / "workloads"], "gptoss20b-phased", [], settings)
 
 

@@ -27,9 +27,8 @@ class Evaluation:
         first_look_ratio: ratio_to_reference before the second look, beside the incumbent, that counts instead
         won: whether the second look found it better than the incumbent beyond doubt; None without one
         beside: sha256 of that incumbent
-        gain: what it gained beside it, low and high its 95 % interval; under the objective `time` the incumbent's
-            time /
-            its own, otherwise points of combined_score
+        gain: what it gained beside it, low and high its 95 % interval. Under the objective `time` this is the
+            incumbent's time / its own, otherwise points of combined_score
         undisturbed: timed pairs in which nothing waited for a processor
         at_bound: the time is shorter than the clock can tell; time_ms and ratio_to_reference are upper bounds
         clocks: SM and memory clock of the GPU just after the timed calls, such as `1980/2619 MHz`; empty on a CPU

@@ -28,6 +28,11 @@ class RobustThresholds:
     def __post_init__(self) -> None:
         _check_shares(self, ("next_window", "same_window", "worst_layer"), "constraint: robust.")
 
+    @property
+    def demands(self) -> bool:
+        """Whether anything is demanded."""
+        return max(self.next_window, self.same_window, self.worst_layer) > 0
+
     def as_thresholds(self) -> "Thresholds":
         """For the judge."""
         return Thresholds(self.next_window, self.same_window, 0.0, self.worst_layer)
