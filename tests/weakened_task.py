@@ -4,14 +4,15 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from eplb_evolve.evaluation.settings import Settings, Thresholds, Timing
+from eplb_evolve.evaluation.settings import RobustThresholds, Settings, Thresholds, Timing
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.placement import Topology
 from eplb_evolve.sandbox import Limits
 from eplb_evolve.workload.card import Split
 from eplb_evolve.workload.windows import Workload
 
-THRESHOLDS, PAIRS = Thresholds(), 3
+TIMED_LOADS_ONLY = RobustThresholds(0.0, 0.0, 0.0)
+THRESHOLDS, PAIRS = Thresholds(robust=TIMED_LOADS_ONLY), 3
 LIMITS = Limits(first_call_s=1.0, call_s=1.0)
 TOPOLOGY = Topology(replicas=24, groups=4, nodes=2, gpus=8)
 SPLIT = Split(search=((0, 1), (3, 4), (6, 7)), holdout=((9, 10),))

@@ -65,6 +65,18 @@ def resident_bytes(pids: Iterable[int], count_files: bool = False) -> int:
     return kilobytes << 10
 
 
+def progress(pids: Iterable[int]) -> tuple[int, bool]:
+    """Nanoseconds of processor time of all threads of these processes; whether one can run, or waits for a disk."""
+    used, at_work = 0, False
+    for pid in pids:
+        for thread in threads(pid):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                state = Path(f"/proc/{pid}/task/{thread}/stat").read_bytes().rpartition(b")")[2].split()[0]
+                at_work |= state in (b"R", b"D")
+                used += int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0])
+    return used, at_work
+
+
 def waited_ns(pid: int) -> int:
     """Nanoseconds for which the threads of a process were ready to run and had no processor."""
     total = 0

@@ -22,8 +22,9 @@ from typing import Any
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
 from eplb_evolve.sandbox import answers, kernel, process, protocol, worker
 from eplb_evolve.sandbox.confinement import Confinement
+from eplb_evolve.sandbox.in_force import InForce
 from eplb_evolve.sandbox.limits import Limits
-from eplb_evolve.sandbox.watch import Watch, trim_log
+from eplb_evolve.sandbox.watch import Idle, Watch, trim_log
 
 TICK_MS = 100
 FREE_FLUSH_S = 0.01
@@ -74,6 +75,8 @@ class Timekeeper:
         self._pid = 0
         self._first = 0
         self._owed = 0.0
+        self._in_force = InForce()
+        self._called = False
 
     def start(self, program: str, inputs: int) -> int:
         """Confine, fork, import the program; its number of parameters. The worker is frozen afterwards."""
@@ -139,7 +142,9 @@ class Timekeeper:
         waited = process.waited_ns(self._pid) - waited
         self._check_held(cpus or self._processors)
         shapes = answer["copied"] if "copied" in answer else self._copy_outputs(answer)
+        self._in_force.check_and_replace(self._pid, answers.claimed_outputs(answer, len(self._outputs)), self._outputs)
         trim_log(self._log)
+        self._called = True
         seconds, self._owed = seconds + self._owed, 0.0
         return {"seconds": seconds, "waited": waited / 1e9, "shapes": shapes}
 
@@ -171,6 +176,7 @@ class Timekeeper:
     def _wait(self, stage: str, limit: float) -> bytes:
         """The worker's next packet."""
         deadline = time.monotonic() + limit
+        idle = None if self._called else Idle(self._pid)
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -183,7 +189,8 @@ class Timekeeper:
                 raise self._death(stage)
             if ready:
                 raise self._death(stage)
-            if complaint := self._watch.complaint():
+            complaint = self._watch.complaint() or (idle.complaint() if idle is not None else None)
+            if complaint:
                 raise CandidateFailure(f"{stage}: {complaint} and was stopped")
 
     def _freeze(self, stage: str) -> None:

@@ -3,12 +3,14 @@
 import contextlib
 import os
 import stat
+import time
 from collections.abc import Iterable
 
 from eplb_evolve.sandbox import process
 from eplb_evolve.sandbox.limits import Limits
 
 MOST_FILES = 20_000
+IDLE_S = 10.0
 LOG_KEPT, LOG_ROOM = 4096, 1 << 20
 
 
@@ -51,6 +53,27 @@ class Watch:
             except OSError:
                 return MOST_FILES + 1, size
         return files, size
+
+
+class Idle:
+    """Whether a candidate stands still: no process of it gains processor time, no thread can run or waits for a disk.
+
+    A deadlock at the import or the first call would otherwise cost as long as a compiler may take.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._used, self._since = -1, time.monotonic()
+
+    def complaint(self) -> str | None:
+        """Why the candidate has to be stopped now, None if it may go on."""
+        used, at_work = process.progress([self._pid, *process.descendants(self._pid)])
+        now = time.monotonic()
+        if at_work or used != self._used:
+            self._used, self._since = used, now
+        if now - self._since >= IDLE_S:
+            return f"did nothing for {IDLE_S:g} s, every thread asleep,"
+        return None
 
 
 def _unlinked_bytes(pids: Iterable[int]) -> int:
