@@ -10,7 +10,6 @@ import typer
 from eplb_evolve import config as configuration
 from eplb_evolve.cli import options
 from eplb_evolve.errors import EnvironmentProblem
-from eplb_evolve.evaluation.task import build_task
 from eplb_evolve.paths import project
 
 
@@ -18,9 +17,7 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration for opene
     """Check a configuration: keys, types, workloads, topology, API key variables, the gateway's port."""
     read = configuration.read(config)
     section = read.eplb
-    task = build_task(
-        project().workloads, section.workload, section.checks, section.settings(), topology=section.topology
-    )
+    task = section.task(project().workloads)
     if read.gateway_api_base is not None:
         _check_port(read.gateway_api_base, config)
     windows, layers, experts = task.workload.windows.shape
