@@ -199,6 +199,33 @@ def test_resuming_with_a_program_and_a_configuration_uses_those(eplb, interrupte
     assert arguments[4] == str(config)
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"workload": "gptoss20b-mixed"}, "workload is gptoss20b-phased there, gptoss20b-mixed now"),
+        ({"topology": {"replicas": 64, "groups": 1, "nodes": 1, "gpus": 8}}, "topology.replicas is 40 there, 64 now"),
+        ({"profile": "strict"}, "thresholds.same_window is 0.95 there, 0.99 now"),
+        ({"objective": "balance"}, "objective is time there, balance now"),
+    ],
+)
+def test_resuming_with_another_task_is_refused_before_anything_starts(
+    eplb, interrupted, stand_in, configured, changes, sentence
+):
+    told, config = stand_in(), configured(free_port(), eplb=changes)
+    code, _, err = eplb("run", "--resume", interrupted, "--config", config)
+    assert code == 2
+    assert f"\neplb: {interrupted} holds a search on another task, whose scores cannot be compared ({sentence}" in err
+    assert not told.exists()
+
+
+def test_a_program_longer_than_the_limit_is_said_before_anything_starts(eplb, configured, tmp_path, stand_in):
+    told = stand_in()
+    code, _, err = eplb("run", "--config", configured(free_port(), max_code_length=1000), "--output", tmp_path / "run")
+    assert code == 2
+    assert "max_code_length is 1000, but " in err
+    assert not told.exists()
+
+
 def test_resuming_without_the_programs_text_asks_for_it(eplb, interrupted, stand_in):
     told = stand_in()
     for file in (interrupted / "programs").iterdir():

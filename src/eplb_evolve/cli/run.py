@@ -26,6 +26,7 @@ from eplb_evolve.results.ledger import FILE_NAME as LEDGER_NAME
 from eplb_evolve.results.ledger import PROGRAMS
 from eplb_evolve.results.progress import Follower, Progress
 from eplb_evolve.results.run_info import configuration_of, read_starts
+from eplb_evolve.results.same_task import refuse_another
 
 LOG_NAME = "search.log"
 STOCK = "openevolve-run"
@@ -78,6 +79,8 @@ def run(
     place = project()
     plan = _plan(place, seed, config, iterations, output, resume)
     check.check(plan.config)
+    if resume is not None:
+        refuse_another(resume, configuration.read(plan.config).eplb.task(place.workloads))
     command = plan.command(place.root)
     options.say(shlex.join(command))
     log = plan.run / LOG_NAME
@@ -120,6 +123,8 @@ def _plan(
     start = seed or place.root / SEED_NAME
     if not start.is_file():
         raise UsageError(f"there is no program {start} to start from; give its path: eplb run SEED")
+    if resume is None:
+        read.check_start(start)
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
     folder = resume or output or place.results / "runs" / stamp
     if resume is None and (folder / LEDGER_NAME).exists():
