@@ -130,8 +130,11 @@ class Config:
         return f"{llms} and {local}" if self.llm_models else f"{local} (no LLM is used)"
 
 
-def read(path: Path) -> Config:
-    """Read and check a whole configuration file; UsageError names the key, the place and the remedy."""
+def read(path: Path, files: bool = True) -> Config:
+    """Read and check a whole configuration file; UsageError names the key, the place and the remedy.
+
+    files: whether what it names must be there too, templates and programs of islands, which a gateway does not need.
+    """
     document = read_document(path)
     eplb = _read_section(document.pop("eplb", None), path)
     openevolve = _read_openevolve(document, path)
@@ -145,8 +148,9 @@ def read(path: Path) -> Config:
     api_base = gateway_api_base(models, eplb.gateway, path)
     if api_base is not None:
         config_values.check_gateway(api_base, eplb.gateway.models, path)
-    config_paths.check(document, path)
-    config_templates.check(openevolve, config_paths.template_folder(document, path), path)
+    if files:
+        config_paths.check(document, path)
+        config_templates.check(openevolve, config_paths.template_folder(document, path), path)
     return Config(
         path=path,
         eplb=eplb,
