@@ -54,7 +54,7 @@ def refused(file):
     [
         ("max_iterations", (0, -1), "1 or more"),
         ("checkpoint_interval", (0, -5), "1 or more"),
-        ("max_code_length", (0,), "1 or more"),
+        ("max_code_length", (0, 499), "500 or more"),
         ("max_tasks_per_child", (0,), "1 or more"),
         ("random_seed", (-1, 2**32), "0 to 4294967295"),
         ("database.num_islands", (0, -1), "1 or more"),
@@ -98,7 +98,8 @@ def test_a_number_out_of_range(changed, key, values, allowed):
         ({"llm": None}, "llm must be a mapping of keys, not null"),
         ({"database": None}, "database must be a mapping of keys, not null"),
         ({"diff_pattern": 5}, "diff_pattern must be text, not int"),
-        ({"log_dir": "a\0b"}, "log_dir holds a NUL character"),
+        ({"log_dir": "a\0b"}, "log_dir holds a character that neither a file nor a request can hold"),
+        ({"prompt.system_message": "a \ud800"}, "prompt.system_message holds a character that neither"),
         ({"checkpoint_interval": "20"}, 'wrong value type for field "checkpoint_interval" - should be "int"; write'),
         ({"eplb": []}, "eplb must be a mapping of keys, not list"),
         ({"eplb.timing.max_seconds": NAN}, "eplb.timing.max_seconds must be a finite number, not nan"),
@@ -168,6 +169,12 @@ def test_a_value_that_means_nothing(changed, monkeypatch, values, sentence):
         ),
         ({"llm.models": [{"name": "embedded", "retries": -1}]}, "llm.models[0].retries must be 0 or more"),
         ({"llm.evaluator_models": [{"name": "m", "weight": 0}]}, "llm.evaluator_models: every weight is 0"),
+        ({"llm.models": [{"name": "m", "manual_mode": True}]}, "llm.models[0].manual_mode works for all models alone"),
+        (
+            {"llm.models": [{"name": "embeded"}]},
+            "llm.models[0].name: no LLM is called 'embeded' (did you mean 'embedded'",
+        ),
+        ({"llm.models": [{"name": "random_edits"}]}, "is called 'random_edits' (did you mean 'random-edits'?)"),
         ({"llm.provider": "opnai"}, "there is no provider 'opnai' (did you mean 'openai'?)"),
         ({"llm.api_key": None}, "llm.api_key is missing or empty, and OpenEvolve's client for embedded wants one"),
         ({"llm.api_key": ""}, "llm.api_key is missing or empty"),
@@ -274,12 +281,12 @@ def test_a_value_that_the_parser_chokes_on(tmp_path, value):
 
 
 def test_a_program_to_start_from_fits_into_max_code_length(changed, tmp_path):
-    read, program = config.read(changed({"max_code_length": 100})), tmp_path / "program.py"
-    program.write_text("é" * 100)
+    read, program = config.read(changed({"max_code_length": 500})), tmp_path / "program.py"
+    program.write_text("é" * 500)
     read.check_start(program)
     read.check_start(tmp_path / "none.py")  # OpenEvolve says that
-    program.write_text("é" * 101)
-    with pytest.raises(UsageError, match=r"max_code_length is 100, but .* has 101 characters"):
+    program.write_text("é" * 501)
+    with pytest.raises(UsageError, match=r"max_code_length is 500, but .* has 501 characters"):
         read.check_start(program)
 
 

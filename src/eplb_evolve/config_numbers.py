@@ -33,7 +33,7 @@ SEARCH = {
     "max_iterations": SOME,
     "checkpoint_interval": SOME,
     "random_seed": Range(0, 2**32 - 1),
-    "max_code_length": SOME,
+    "max_code_length": Range(500),  # the contract alone takes as much
     "max_tasks_per_child": SOME,
 }
 MODEL = {

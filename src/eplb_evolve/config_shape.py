@@ -48,8 +48,8 @@ def _check_value(value: object, hint: Any, place: str, path: Path) -> None:
     if members - {NoneType} == {str} and not isinstance(value, str):
         mend = "give it or remove the key" if value is None else "put it in quotes"
         raise UsageError(f"{path}: {place} must be text, not {_kind(value)}; {mend}")
-    if isinstance(value, str) and "\0" in value:
-        raise UsageError(f"{path}: {place} holds a NUL character; remove it")
+    if isinstance(value, str) and ("\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value)):
+        raise UsageError(f"{path}: {place} holds a character that neither a file nor a request can hold; remove it")
     if members & {int, float} and not members & {bool, str}:
         _check_number(value, place, path)
 

@@ -79,6 +79,8 @@ def _models(read: Any) -> Iterator[str]:
             if names.index(model.name) < index:
                 yield f"{key} has '{model.name}' twice; leave one, with the weight of both"
             yield from _endpoint(model, f"{key}[{index}]", read.llm)
+            if model.manual_mode and not read.llm.manual_mode:
+                yield f"{key}[{index}].manual_mode works for all models alone; set llm.manual_mode to true"
         if not sum(model.weight for model in models) > 0:
             yield f"{key}: every weight is 0, so that no model is ever asked; give one of them a weight above 0"
 
@@ -98,6 +100,9 @@ def _endpoint(model: Any, key: str, shared: Any) -> Iterator[str]:
     if why := address_fault(model.api_base):
         where = "llm" if model.api_base == shared.api_base else key
         yield f"{where}.api_base {why}; write a URL such as http://127.0.0.1:18765/v1"
+    near = suggestion(model.name, BEHAVIOURS)
+    if near and model.name not in BEHAVIOURS and _is_here(urlsplit(model.api_base)):
+        yield f"{key}.name: no LLM is called '{model.name}'{near}; write the local model's name as it is"
 
 
 def address_fault(api_base: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from eplb_evolve.errors import EnvironmentProblem
 from eplb_evolve.results.ledger import Ledger
 
 EPLB = Path(sys.executable).with_name("eplb")
+SEED_SHA256 = hashlib.sha256(SEED.read_bytes()).hexdigest()
 
 
 @pytest.fixture
@@ -189,6 +191,27 @@ def test_resuming_takes_the_last_complete_checkpoint_and_the_runs_own_seed_and_c
         *("--config", str(interrupted / "config.yaml"), "--output", str(interrupted), "--iterations", "5"),
         *("--checkpoint", str(interrupted / "checkpoints" / "checkpoint_100")),
     ]
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_resuming_a_run_whose_copy_has_relative_paths_uses_its_configuration_if_unchanged(
+    eplb, interrupted, stand_in, boards, tmp_path, changed
+):
+    """Runs kept a mere copy once: beside it there are no templates."""
+    told, config, conf = stand_in(), interrupted / "config.yaml", tmp_path / "conf"
+    shutil.copytree(ROOT / "prompts", conf / "prompts")
+    text = config.read_text().replace(str(ROOT / "prompts"), "prompts")
+    (conf / "config.yaml").write_text(text + "# changed" * changed)
+    command = ("openevolve-run", "seed.py", "evaluator.py", "--config", str(conf / "config.yaml"), "--output", "run")
+    started(interrupted, 1, 50, seed_program=str(SEED), seed_sha256=SEED_SHA256, config=text, command=command)
+    code, _, err = eplb("run", "--resume", interrupted)
+    if changed:
+        assert code == 2
+        assert f"eplb: {config}: prompt.template_dir: there is no folder {interrupted / 'prompts'}" in err
+        assert not told.exists()
+    else:
+        assert code == 0
+        assert json.loads(told.read_text())[4] == str(conf / "config.yaml")
 
 
 def test_resuming_with_a_program_and_a_configuration_uses_those(eplb, interrupted, stand_in, boards, configured):

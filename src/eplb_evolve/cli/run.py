@@ -117,7 +117,7 @@ def _plan(
         if output is not None:
             raise UsageError(f"--resume {resume} goes on in that folder; leave --output away")
         checkpoint = _last_checkpoint(resume)
-        seed, config = seed or _seed_of(resume, place.root), config or _config_of(resume)
+        seed, config = seed or _seed_of(resume, place.root), config or _config_of(resume, place.root)
     chosen = config or place.config
     read = configuration.read(chosen)
     start = seed or place.root / SEED_NAME
@@ -159,11 +159,16 @@ def _seed_of(run: Path, root: Path) -> Path | None:
     raise UsageError(f"the program that {run} started from is not there any more; give one: eplb run SEED --resume ...")
 
 
-def _config_of(run: Path) -> Path:
-    """The configuration that a run keeps."""
+def _config_of(run: Path, root: Path) -> Path:
+    """The configuration that a run keeps. An old run kept a mere copy: there the file itself, if it is unchanged."""
     kept = configuration_of(run)
     if kept is None:
         raise UsageError(f"{run} does not say which configuration it ran with; add --config")
+    starts = read_starts(run)
+    if starts and not starts[-1].task and "--config" in starts[-1].command[:-1]:
+        original = root / starts[-1].command[starts[-1].command.index("--config") + 1]
+        if original.is_file() and original.read_bytes() == kept.read_bytes():
+            return original
     return kept
 
 
