@@ -1,5 +1,7 @@
 """What a search is told about an evaluation: floats for OpenEvolve, sentences for a proposer, a line for people."""
 
+from collections.abc import Sequence
+
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.printable import printable
@@ -20,11 +22,16 @@ SHOWN: dict[Objective, tuple[str, str]] = {
 """What a progress line shows beside the time, and its unit."""
 
 
-def metrics(evaluation: Evaluation) -> dict[str, float]:
-    """Every measured figure as a plain Python float; OpenEvolve's checkpoints break on anything else."""
+def metrics(evaluation: Evaluation, features: Sequence[str] = ()) -> dict[str, float]:
+    """Every measured figure as a plain Python float; OpenEvolve's checkpoints break on anything else.
+
+    features: figures by which OpenEvolve sorts programs. It drops a program that lacks one, so that they are 0 where
+    nothing was measured.
+    """
     told = {name: value for name in TOLD if (value := getattr(evaluation, name)) is not None}
     flags = {"valid": evaluation.valid, "feasible": evaluation.feasible}
-    return {name: float(value) for name, value in (told | flags).items()}
+    sorted_by = {name: getattr(evaluation, name) or 0.0 for name in features if name in BY_NAME}
+    return {name: float(value) for name, value in (told | flags | sorted_by).items()}
 
 
 def artifacts(evaluation: Evaluation, objective: Objective = "time") -> dict[str, str]:

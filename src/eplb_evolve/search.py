@@ -20,6 +20,7 @@ from pathlib import Path
 from openevolve.evaluation_result import EvaluationResult
 
 from eplb_evolve import config as configuration
+from eplb_evolve.config_paths import standing_alone
 from eplb_evolve.ending import end, forget_ending, read_ending
 from eplb_evolve.errors import EplbError, UsageError
 from eplb_evolve.evaluation.bench import Bench, open_bench
@@ -27,7 +28,6 @@ from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.measured import seed_ratio, with_speedup
 from eplb_evolve.evaluation.pipeline import evaluate, failed
 from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.evaluation.task import build_task
 from eplb_evolve.feedback import artifacts, metrics, progress_line
 from eplb_evolve.gateway import lifecycle
 from eplb_evolve.gateway.proxies import keep_loopback_direct
@@ -37,6 +37,7 @@ from eplb_evolve.proposer.header import made_by
 from eplb_evolve.results.ledger import Entry, Ledger, now
 from eplb_evolve.results.records import versions
 from eplb_evolve.results.run_info import RunInfo, add_start
+from eplb_evolve.results.same_task import identity, refuse_another
 from eplb_evolve.sandbox.process import die_with_parent
 
 
@@ -44,16 +45,9 @@ class Search:
     """One run: its task, its ledger, and a bench in the process that evaluates."""
 
     def __init__(self, config: configuration.Config, root: Path, run: Path) -> None:
-        section = config.eplb
         self.config, self._project = config, project_at(root)
         self.ledger = Ledger(run)
-        self.task = build_task(
-            self._project.workloads,
-            section.workload,
-            section.checks,
-            section.settings(),
-            topology=section.topology,
-        )
+        self.task = config.eplb.task(self._project.workloads)
         self._bench: Bench | None = None
         self._lock = threading.Lock()
 
@@ -71,7 +65,7 @@ class Search:
             self._record(evaluation, source)
             self._end_if_useless(evaluation)
         told = artifacts(evaluation, self.task.settings.objective)
-        return EvaluationResult(metrics=metrics(evaluation), artifacts=told)
+        return EvaluationResult(metrics=metrics(evaluation, self.config.feature_dimensions), artifacts=told)
 
     def _evaluate(self, program: Path) -> Evaluation:
         if self._bench is None:
@@ -141,9 +135,14 @@ def _open(root: Path) -> Search:
         die_with_parent(os.getppid())  # OpenEvolve's workers would outlive a killed main process
         return search
     read, run = search.config, given.run
-    atexit.register(_leave, run)
-    add_start(run, _start(given, search, root))
+    refuse_another(run, search.task)
+    if given.checkpoint is None:
+        read.check_start(given.seed_program)
+    else:
+        refuse_another(given.checkpoint.absolute().parent.parent, search.task)
+    add_start(run, _start(given, search, root), standing_alone(given.config))
     forget_ending(run)
+    atexit.register(_leave, run)
     if read.gateway_api_base is not None:
         lifecycle.ensure_running(read.gateway_api_base, _service(read, run))
     print(
@@ -185,24 +184,24 @@ class _Given:
     run: Path
     seed_program: Path
     iterations: int | None
-    resumed: bool
+    checkpoint: Path | None
 
 
 def _command_line(root: Path) -> _Given:
     """Of the openevolve-run that imports us; the configuration and output of root's own for any other host."""
     if Path(sys.argv[0]).name != "openevolve-run":
-        return _Given(root / CONFIG_NAME, root / "openevolve_output", Path(SEED_NAME), None, False)
+        return _Given(root / CONFIG_NAME, root / "openevolve_output", Path(SEED_NAME), None, None)
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("initial_program", nargs="?", default="", type=Path)
     parser.add_argument("--config", "-c")
     parser.add_argument("--output", "-o")
     parser.add_argument("--iterations", "-i", type=int)
-    parser.add_argument("--checkpoint")
+    parser.add_argument("--checkpoint", type=Path)
     known, _ = parser.parse_known_args(sys.argv[1:])
     if known.config is None:
         raise UsageError(f"openevolve-run was started without --config; add --config {CONFIG_NAME}")
     run = Path(known.output) if known.output else known.initial_program.parent / "openevolve_output"
-    return _Given(Path(known.config), run, known.initial_program, known.iterations, known.checkpoint is not None)
+    return _Given(Path(known.config), run, known.initial_program, known.iterations, known.checkpoint)
 
 
 def _start(given: _Given, search: Search, root: Path) -> RunInfo:
@@ -215,7 +214,7 @@ def _start(given: _Given, search: Search, root: Path) -> RunInfo:
         started=now(),
         command=(Path(sys.argv[0]).name, *(_from(root, argument) for argument in sys.argv[1:])),
         iterations=given.iterations or read.iterations,
-        resumed=given.resumed,
+        resumed=given.checkpoint is not None,
         workload=search.task.workload.name,
         objective=read.eplb.objective,
         proposer=read.proposer,
@@ -224,6 +223,7 @@ def _start(given: _Given, search: Search, root: Path) -> RunInfo:
         seed_sha256=digest,
         config=given.config.read_text(encoding="utf-8"),
         versions=versions(),
+        task=identity(search.task),
     )
 
 

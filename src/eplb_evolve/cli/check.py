@@ -10,7 +10,6 @@ import typer
 from eplb_evolve import config as configuration
 from eplb_evolve.cli import options
 from eplb_evolve.errors import EnvironmentProblem
-from eplb_evolve.evaluation.task import build_task
 from eplb_evolve.gateway.client import new_client
 from eplb_evolve.paths import project
 
@@ -20,9 +19,7 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration for opene
     read = configuration.read(config)
     new_client("http://127.0.0.1/v1")  # as OpenEvolve makes one
     section = read.eplb
-    task = build_task(
-        project().workloads, section.workload, section.checks, section.settings(), topology=section.topology
-    )
+    task = section.task(project().workloads)
     if read.gateway_api_base is not None:
         _check_port(read.gateway_api_base, config)
     windows, layers, experts = task.workload.windows.shape

@@ -29,6 +29,7 @@ from eplb_evolve.results.ledger import FILE_NAME as LEDGER_NAME
 from eplb_evolve.results.ledger import PROGRAMS
 from eplb_evolve.results.progress import Follower, Progress
 from eplb_evolve.results.run_info import configuration_of, read_starts
+from eplb_evolve.results.same_task import refuse_another
 
 LOG_NAME = "search.log"
 STOCK = "openevolve-run"
@@ -84,6 +85,8 @@ def run(
     plan = _plan(place, seed, config, iterations, output, resume)
     keep_loopback_direct()
     check.check(plan.config)
+    if resume is not None:
+        refuse_another(resume, configuration.read(plan.config).eplb.task(place.workloads))
     if resume is not None and plan.checkpoint is None:
         plan = dataclasses.replace(plan, checkpoint=checkpoint_from_ledger(plan.run, plan.config))
     command = plan.command(place.root)
@@ -123,13 +126,15 @@ def _plan(
             raise UsageError(f"--resume {resume} goes on in that folder; leave --output away")
         if not resume.is_dir():
             raise UsageError(f"cannot resume {resume}: it does not exist; start a new search without --resume")
-        seed, config = seed or _seed_of(resume, place.root), config or _config_of(resume)
+        seed, config = seed or _seed_of(resume, place.root), config or _config_of(resume, place.root)
         checkpoint = _last_checkpoint(resume)
     chosen = config or place.config
     read = configuration.read(chosen)
     start = seed or place.root / SEED_NAME
     if not start.is_file():
         raise UsageError(f"there is no program {start} to start from; give its path: eplb run SEED")
+    if resume is None:
+        read.check_start(start)
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
     folder = resume or output or place.results / "runs" / stamp
     if resume is None and (folder / LEDGER_NAME).exists():
@@ -161,11 +166,16 @@ def _seed_of(run: Path, root: Path) -> Path | None:
     raise UsageError(f"the program that {run} started from is not there any more; give one: eplb run SEED --resume ...")
 
 
-def _config_of(run: Path) -> Path:
-    """The configuration that a run keeps."""
+def _config_of(run: Path, root: Path) -> Path:
+    """The configuration that a run keeps. An old run kept a mere copy: there the file itself, if it is unchanged."""
     kept = configuration_of(run)
     if kept is None:
         raise UsageError(f"{run} does not say which configuration it ran with; add --config")
+    starts = read_starts(run)
+    if starts and not starts[-1].task and "--config" in starts[-1].command[:-1]:
+        original = root / starts[-1].command[starts[-1].command.index("--config") + 1]
+        if original.is_file() and original.read_bytes() == kept.read_bytes():
+            return original
     return kept
 
 

@@ -60,6 +60,8 @@ class Timing:
             raise UsageError("timing: an estimate needs two pairs at least")
         if self.max_seconds <= 0:
             raise UsageError(f"timing: max_seconds must be positive, not {self.max_seconds}")
+        if self.slow_ms < 0:
+            raise UsageError(f"timing: slow_ms must not be negative, but is {self.slow_ms}")
 
 
 @dataclass(frozen=True)
