@@ -4,6 +4,7 @@ A search consists of several processes: any of them may find that it cannot go o
 stderr; `eplb run` and `eplb watch` read it.
 """
 
+import contextlib
 import datetime
 import json
 import sys
@@ -34,8 +35,9 @@ def end(run: Path | None, sentence: str, exit_code: int) -> None:
         return
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     temporary = run / f"{FILE_NAME}.tmp"
-    temporary.write_text(json.dumps(asdict(Ending(now, sentence, exit_code))) + "\n", encoding="utf-8")
-    temporary.replace(run / FILE_NAME)
+    with contextlib.suppress(OSError):  # that the disk is full may be what the sentence says
+        temporary.write_text(json.dumps(asdict(Ending(now, sentence, exit_code))) + "\n", encoding="utf-8")
+        temporary.replace(run / FILE_NAME)
 
 
 def read_ending(run: Path) -> Ending | None:
