@@ -33,10 +33,16 @@ TASKS = 48
 
 @dataclass(frozen=True)
 class Need:
-    """Something that the machine must allow. attempt: raises EnvironmentProblem, in a sentence, where it does not."""
+    """Something that the machine must allow.
+
+    Attributes:
+        attempt: raises EnvironmentProblem, in a sentence, where the machine does not
+        where: the folder that it is about
+    """
 
     name: str
     attempt: Callable[[], None]
+    where: Callable[[], object] | None = None
 
     def problem(self) -> str | None:
         """What is wrong and how to mend it; None where the attempt succeeds."""
@@ -56,8 +62,8 @@ def evaluation_needs(limits: Limits) -> list[Need]:
         Need("resource limits", partial(_limits, limits)),
         Need("open files", _descriptors),
         Need("processes", _tasks),
-        Need("temporary files", _temporary_files),
-        Need("cache", _cache),
+        Need("temporary files", _temporary_files, tempfile.gettempdir),
+        Need("cache", _cache, cache_dir),
     ]
 
 

@@ -82,7 +82,8 @@ def _show_needs(console: Console, needs: Sequence[preflight.Need]) -> list[str]:
     unmet = []
     for need in needs:
         problem = need.problem()
-        console.print(f"  {need.name:17s}{problem or 'works'}", markup=False, highlight=False, soft_wrap=True)
+        works = f"works, in {need.where()}" if problem is None and need.where is not None else "works"
+        console.print(f"  {need.name:17s}{problem or works}", markup=False, highlight=False, soft_wrap=True)
         if problem is not None:
             unmet.append(need.name)
     return unmet

@@ -251,10 +251,11 @@ class Timekeeper:
 
     def _death(self, stage: str) -> CandidateFailure | EnvironmentProblem:
         status = self.end()
-        bounded = resource.getrlimit(resource.RLIMIT_CPU)[0]
-        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU and bounded != resource.RLIM_INFINITY:
+        allowed = resource.getrlimit(resource.RLIMIT_CPU)[0]
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if allowed != resource.RLIM_INFINITY and used.ru_utime + used.ru_stime >= 0.9 * allowed:
             return EnvironmentProblem(
-                f"this machine gives a process {bounded} s of processor time; lift that (ulimit -t unlimited)"
+                f"this machine gives a process {allowed} s of processor time; lift that (ulimit -t unlimited)"
             )
         return CandidateFailure(f"{stage}: the candidate's process {process.describe_exit(status)}")
 
