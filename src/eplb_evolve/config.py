@@ -97,7 +97,6 @@ class Config:
         evaluation_s: seconds after which it gives one up
         rules: by which it makes programs of replies
         feature_dimensions: figures by which it sorts programs
-        max_code_length: characters of the longest program that it takes
     """
 
     path: Path
@@ -112,14 +111,14 @@ class Config:
     evaluation_s: float
     rules: Rules
     feature_dimensions: tuple[str, ...] = ()
-    max_code_length: int = 10000
 
     def check_start(self, program: Path) -> None:
         """UsageError for a program that is too long to start from: OpenEvolve would refuse what is made of it."""
         length = len(program.read_text(encoding="utf-8", errors="replace")) if program.is_file() else 0
-        if length > self.max_code_length:
+        most = self.rules.max_code_length
+        if length > most:
             raise UsageError(
-                f"{self.path}: max_code_length is {self.max_code_length}, but {program} has {length} characters, and "
+                f"{self.path}: max_code_length is {most}, but {program} has {length} characters, and "
                 "OpenEvolve would refuse every proposal as long; set it to 60000"
             )
 
@@ -173,7 +172,6 @@ def read(path: Path, files: bool = True) -> Config:
         evaluation_s=openevolve.evaluator.timeout,
         rules=Rules(openevolve.diff_pattern, openevolve.enforce_evolve_blocks, openevolve.max_code_length),
         feature_dimensions=tuple(openevolve.database.feature_dimensions),
-        max_code_length=openevolve.max_code_length,
     )
 
 

@@ -35,7 +35,7 @@ def end(run: Path | None, sentence: str, exit_code: int) -> None:
         return
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     temporary = run / f"{FILE_NAME}.tmp"
-    with contextlib.suppress(OSError):  # a full disk may be the reason
+    with contextlib.suppress(OSError):  # that the disk is full may be what the sentence says
         run.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(asdict(Ending(now, sentence, exit_code))) + "\n", encoding="utf-8")
         temporary.replace(run / FILE_NAME)

@@ -50,7 +50,8 @@ def _measured(ledger: Ledger) -> dict[str, Evaluation]:
     found: dict[str, Evaluation] = {}
     for entry in ledger.entries():
         evaluation = entry.evaluation
-        if evaluation.split == "search" and (ledger.run / evaluation.program).is_file():
+        judged = evaluation.split == "search" and not evaluation.evaluator_failed
+        if judged and (ledger.run / evaluation.program).is_file():
             found.setdefault(evaluation.sha256, evaluation)
     return found
 
@@ -79,7 +80,7 @@ def _database(run: Path, config: Path, found: dict[str, Evaluation]) -> tuple[An
             language=settings.language or "python",
             parent_id=parent_id,
             generation=known.generation + 1 if known is not None else 0,
-            metrics=metrics(evaluation),
+            metrics=metrics(evaluation, settings.database.feature_dimensions),
             iteration_found=mutation.iteration if mutation is not None else number,
         )
         database.add(program, program.iteration_found, target_island=number % settings.database.num_islands)

@@ -20,9 +20,10 @@ from pathlib import Path
 from openevolve.evaluation_result import EvaluationResult
 
 from eplb_evolve import config as configuration
+from eplb_evolve import preflight
 from eplb_evolve.config_paths import standing_alone
 from eplb_evolve.ending import end, forget_ending, read_ending
-from eplb_evolve.errors import EplbError, UsageError
+from eplb_evolve.errors import MENDS, EnvironmentProblem, EplbError, UsageError, in_words, machine_refuses
 from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.measured import seed_ratio, with_speedup
@@ -36,9 +37,12 @@ from eplb_evolve.paths import CONFIG_NAME, SEED_NAME, cache_dir, project_at
 from eplb_evolve.proposer.header import made_by
 from eplb_evolve.results.ledger import Entry, Ledger, now
 from eplb_evolve.results.records import versions
-from eplb_evolve.results.run_info import RunInfo, add_start
+from eplb_evolve.results.run_info import RunInfo, add_start, read_starts
 from eplb_evolve.results.same_task import identity, refuse_another
 from eplb_evolve.sandbox.process import die_with_parent
+
+FAILURES = 3
+"""Of the evaluator in a row, after which a search ends: each one wastes a proposal."""
 
 
 class Search:
@@ -59,11 +63,15 @@ class Search:
             try:
                 evaluation = self._evaluate(program)
             except Exception as problem:  # not the candidate's fault: into the ledger, and the run goes on
-                text = str(problem) if isinstance(problem, EplbError) else traceback.format_exc()
-                evaluation = failed(program, source, self.task, self._bench, f"the evaluator failed: {text}")
+                evaluation = failed(program, source, self.task, self._bench, _told(problem))
+                evaluation = dataclasses.replace(evaluation, evaluator_failed=True)
                 self._drop_bench()
-            self._record(evaluation, source)
-            self._end_if_useless(evaluation)
+            try:
+                self._record(evaluation, source)
+            except EnvironmentProblem as problem:  # without a ledger the proposals are paid for and lost
+                self.end(str(problem), problem.exit_code)
+            else:
+                self._end_if_useless(evaluation)
         told = artifacts(evaluation, self.task.settings.objective)
         return EvaluationResult(metrics=metrics(evaluation, self.config.feature_dimensions), artifacts=told)
 
@@ -82,11 +90,25 @@ class Search:
         return Incumbent(self.ledger.run / run.program, best.evaluation.ratio_to_reference, run.combined_score)
 
     def _end_if_useless(self, evaluation: Evaluation) -> None:
-        """End the search when the program that it starts from is invalid. OpenEvolve's main process evaluates it."""
+        """End the search when the program that it starts from is invalid, or when nothing can be judged here.
+
+        OpenEvolve's main process evaluates that program; a search that is resumed judges its first one in a worker.
+        """
+        if evaluation.evaluator_failed:
+            if self._evaluator_keeps_failing():
+                self.end(f"the evaluator failed: {' '.join(evaluation.reason.split())}", EnvironmentProblem.exit_code)
+            return
         if multiprocessing.parent_process() is not None or evaluation.valid:
             return
         reason = " ".join(evaluation.reason.split())
         self.end(f"the program that the search starts from is invalid: {reason}; mend it, or start from another", 1)
+
+    def _evaluator_keeps_failing(self) -> bool:
+        """Whether it has judged nothing since the last start, or failed FAILURES times in a row."""
+        starts = read_starts(self.ledger.run)
+        since = starts[-1].started if starts else ""
+        told = [each.evaluation.evaluator_failed for each in self.ledger.entries() if each.when >= since]
+        return all(told) or (len(told) >= FAILURES and all(told[-FAILURES:]))
 
     def end(self, sentence: str, exit_code: int) -> None:
         """Say why the search cannot go on, and end it: OpenEvolve keeps what it has, unless it has only just begun."""
@@ -114,6 +136,15 @@ class Search:
         print(progress_line(number, entry, best, self.task.settings.objective), file=sys.stderr, flush=True)
 
 
+def _told(problem: Exception) -> str:
+    """A sentence where the problem is the machine's, else the traceback."""
+    if isinstance(problem, EplbError):
+        return str(problem)
+    if isinstance(problem, OSError) and problem.errno in MENDS:
+        return in_words(problem)
+    return traceback.format_exc()
+
+
 def open_search(evaluator_file: str) -> Search:
     """The search that this OpenEvolve process belongs to; starts the gateway if the configuration asks.
 
@@ -121,7 +152,8 @@ def open_search(evaluator_file: str) -> Search:
     OpenEvolve would show a traceback.
     """
     try:
-        return _open(Path(evaluator_file).resolve().parent)
+        with machine_refuses("the search cannot start"):
+            return _open(Path(evaluator_file).resolve().parent)
     except EplbError as problem:
         print(f"eplb: {problem}", file=sys.stderr)
         sys.exit(problem.exit_code)
@@ -140,6 +172,7 @@ def _open(root: Path) -> Search:
         read.check_start(given.seed_program)
     else:
         refuse_another(given.checkpoint.absolute().parent.parent, search.task)
+    preflight.demand(preflight.search_needs(read.eplb.limits, run))
     add_start(run, _start(given, search, root), standing_alone(given.config))
     forget_ending(run)
     atexit.register(_leave, run)

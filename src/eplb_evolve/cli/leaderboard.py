@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -103,10 +104,11 @@ def _sum_up(run: Path, entries: Sequence[Entry], objective: Objective) -> None:
     if not searched:
         console.print("No search has run here yet: eplb run")
         return
-    feasible, valid = sum(each.feasible for each in searched), sum(each.valid for each in searched)
+    counts = Counter(each.status for each in searched)
+    failed = f", {counts['evaluator_failed']} evaluator failed" if counts["evaluator_failed"] else ""
     console.print(
-        f"\n{len(searched)} evaluations in {run}: {feasible} feasible, {valid - feasible} infeasible, "
-        f"{len(searched) - valid} invalid.",
+        f"\n{len(searched)} evaluations in {run}: {counts['feasible']} feasible, {counts['infeasible']} infeasible, "
+        f"{counts['invalid']} invalid{failed}.",
         highlight=False,
         soft_wrap=True,
     )

@@ -44,10 +44,10 @@ def summary(progress: Progress) -> str:
     """A run in one sentence."""
     if not progress.done:
         return "No evaluation yet."
-    infeasible = progress.done - progress.feasible - progress.invalid
+    infeasible = progress.done - progress.feasible - progress.invalid - progress.evaluator_failed
     text = (
         f"{_count(progress)} evaluations in {duration(progress.elapsed_s)}: {progress.feasible} feasible, "
-        f"{infeasible} infeasible, {progress.invalid} invalid"
+        f"{infeasible} infeasible, {progress.invalid} invalid{_evaluator_failed(progress)}"
     )
     return f"{text}; best: {_best(progress)}." if progress.best else f"{text}."
 
@@ -115,6 +115,7 @@ def _named(progress: Progress) -> list[tuple[str, str]]:
         facts.append(("evaluations", f"{progress.done}, of how many this run does not say"))
     share = progress.feasible_share
     feasible = f"{share:.0%}, {progress.invalid} invalid" if share is not None else "-"
+    feasible += _evaluator_failed(progress)
     pace = f"{progress.per_minute:.1f} evaluations a minute" if progress.per_minute else "-"
     passed = duration(progress.elapsed_s) + (f", about {duration(progress.left_s)} left" if progress.left_s else "")
     cost = f"{progress.cost_usd:.2f} USD" if progress.cost_usd is not None else "-"
@@ -132,6 +133,10 @@ def _best(progress: Progress) -> str:
         figures.append(f"{BY_NAME['ratio_to_reference'].show(evaluation.ratio_to_reference)} x reference")
     how = f"{seen.entry.tier} {'+'.join(seen.entry.operators)}".strip()
     return printable(f"{', '.join(figures)}; number {seen.number}" + (f", {how}" if how else ""))
+
+
+def _evaluator_failed(progress: Progress) -> str:
+    return f", {progress.evaluator_failed} evaluator failed" if progress.evaluator_failed else ""
 
 
 def _count(progress: Progress) -> str:

@@ -1,6 +1,5 @@
 """Entry point: the commands, and the one place where an error becomes a sentence and an exit code."""
 
-import errno
 import sys
 from importlib import import_module
 from typing import Annotated
@@ -8,7 +7,7 @@ from typing import Annotated
 import typer
 
 from eplb_evolve import __version__
-from eplb_evolve.errors import EnvironmentProblem, EplbError
+from eplb_evolve.errors import MENDS, EnvironmentProblem, EplbError, in_words
 
 COMMANDS = {
     "init": ("init.init", "Write what a search needs into a new folder."),
@@ -84,7 +83,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except OSError as problem:
-        if problem.filename is None or problem.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if problem.errno not in MENDS:
             raise
-        print(f"eplb: {problem.filename}: {problem.strerror}; work in a folder that you can write to", file=sys.stderr)
+        print(f"eplb: {in_words(problem)}", file=sys.stderr)
         sys.exit(EnvironmentProblem.exit_code)

@@ -42,11 +42,12 @@ def measured(program: Path, task: Task, bench: Bench, cache: Path) -> Evaluation
         return found
     evaluation = evaluate(program, task, bench)
     if evaluation.valid:
-        cache.mkdir(parents=True, exist_ok=True)
         file = cache / f"{_stem(program, task, bench.machine)}-{bench.level}.json"
         temporary = file.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(evaluation.as_dict(), indent=1))
-        temporary.replace(file)
+        with contextlib.suppress(OSError):  # a full disk: measured anew next time
+            cache.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(evaluation.as_dict(), indent=1))
+            temporary.replace(file)
     return evaluation
 
 

@@ -53,7 +53,8 @@ class Progress:
         done: evaluations on the search windows, over all starts
         expected: how many these will be if every proposal is evaluated; None when the run does not say
         feasible: how many of them are feasible
-        invalid: how many are invalid; what is left is valid and infeasible
+        invalid: how many are invalid
+        evaluator_failed: in how many the evaluator failed; what is left is valid and infeasible
         best: the first of the feasible ones with the highest score
         recent: the last ones, oldest first
         per_minute: pace of the last ones of this start; None before there is one
@@ -72,6 +73,7 @@ class Progress:
     expected: int | None
     feasible: int
     invalid: int
+    evaluator_failed: int
     best: Seen | None
     recent: tuple[Seen, ...]
     per_minute: float | None
@@ -83,8 +85,9 @@ class Progress:
 
     @property
     def feasible_share(self) -> float | None:
-        """0..1; None before the first evaluation."""
-        return self.feasible / self.done if self.done else None
+        """0..1, of the programs that were judged; None before the first."""
+        judged = self.done - self.evaluator_failed
+        return self.feasible / judged if judged else None
 
 
 class Follower:
@@ -99,7 +102,7 @@ class Follower:
     def _forget(self) -> None:
         self._read_until = 0
         self._ended_at: list[float] = []
-        self._feasible = self._invalid = 0
+        self._feasible = self._invalid = self._evaluator_failed = 0
         self._best: Seen | None = None
         self._recent: deque[Seen] = deque(maxlen=KEPT)
 
@@ -142,6 +145,7 @@ class Follower:
             expected=expected,
             feasible=self._feasible,
             invalid=self._invalid,
+            evaluator_failed=self._evaluator_failed,
             best=self._best,
             recent=tuple(self._recent),
             per_minute=pace,
@@ -182,7 +186,8 @@ class Follower:
         evaluation = entry.evaluation
         self._ended_at.append(_seconds(entry.when))
         self._feasible += evaluation.feasible
-        self._invalid += not evaluation.valid
+        self._invalid += evaluation.status == "invalid"
+        self._evaluator_failed += evaluation.evaluator_failed
         beaten = self._best.entry.evaluation.combined_score if self._best else float("-inf")
         seen = Seen(len(self._ended_at), entry, evaluation.feasible and evaluation.combined_score > beaten)
         self._recent.append(seen)
