@@ -95,7 +95,7 @@ def _endpoint(model: Any, key: str, shared: Any) -> Iterator[str]:
     if not model.api_key and not os.environ.get("OPENAI_API_KEY"):
         yield (
             f"llm.api_key is missing or empty, and OpenEvolve's client for {model.name} wants one; write ${{NAME}}, "
-            "the name of a variable, or to none where the endpoint asks for no key"
+            "a variable's name, or none where the endpoint asks for no key"
         )
     if why := address_fault(model.api_base):
         where = "llm" if model.api_base == shared.api_base else key
