@@ -14,6 +14,7 @@ from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.gateway.usage import FILE_NAME as USAGE_NAME
 from eplb_evolve.results.ledger import FILE_NAME as LEDGER_NAME
 from eplb_evolve.results.ledger import Entry, parse
+from eplb_evolve.results.origin import Origins
 from eplb_evolve.results.run_info import FILE_NAME as RUN_INFO_NAME
 from eplb_evolve.results.run_info import RunInfo, read_starts
 
@@ -54,6 +55,7 @@ class Progress:
         feasible: how many of them are feasible
         invalid: how many are invalid; what is left is valid and infeasible
         best: the first of the feasible ones with the highest score
+        nothing_found: whether that is the program that the search started from
         recent: the last ones, oldest first
         per_minute: pace of the last ones of this start; None before there is one
         elapsed_s: seconds since the last start, until the end if that is known
@@ -71,6 +73,7 @@ class Progress:
     feasible: int
     invalid: int
     best: Seen | None
+    nothing_found: bool
     recent: tuple[Seen, ...]
     per_minute: float | None
     elapsed_s: float
@@ -140,6 +143,7 @@ class Follower:
             feasible=self._feasible,
             invalid=self._invalid,
             best=self._best,
+            nothing_found=self._nothing_found(),
             recent=tuple(self._recent),
             per_minute=pace,
             elapsed_s=max(0.0, until - begun),
@@ -147,6 +151,12 @@ class Follower:
             left_s=left,
             cost_usd=_cost_usd(self.run / USAGE_NAME),
         )
+
+    def _nothing_found(self) -> bool:
+        if self._best is None:
+            return False
+        first = [self._recent[0].entry] if len(self._ended_at) <= KEPT else []
+        return Origins(self.run, first, {}).of(self._best.entry.evaluation) is not None
 
     def _about(self, last: RunInfo | None) -> tuple[str, Objective, str]:
         """Workload, objective, proposer."""
