@@ -8,6 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from eplb_evolve.cli.console import SafeConsole
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.feedback import COUNTS, SHOWN, progress_line
 from eplb_evolve.printable import printable
@@ -32,7 +33,7 @@ def animated(stream: TextIO) -> bool:
 
 def plain_console(stream: TextIO) -> Console:
     """For a stream that is no terminal, or a poor one: no control characters, whatever the environment forces."""
-    return Console(file=stream, force_terminal=False, color_system=None, legacy_windows=False)
+    return SafeConsole(stream, force_terminal=False, color_system=None, legacy_windows=False)
 
 
 def evaluation_line(seen: Seen, progress: Progress) -> str:
@@ -132,6 +133,8 @@ def _best(progress: Progress) -> str:
     if progress.objective == "time":
         figures.append(f"{BY_NAME['ratio_to_reference'].show(evaluation.ratio_to_reference)} x reference")
     how = f"{seen.entry.tier} {'+'.join(seen.entry.operators)}".strip()
+    if progress.nothing_found:
+        how = "what the search started from"
     return printable(f"{', '.join(figures)}; number {seen.number}" + (f", {how}" if how else ""))
 
 

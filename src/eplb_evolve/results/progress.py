@@ -15,6 +15,7 @@ from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.gateway.usage import FILE_NAME as USAGE_NAME
 from eplb_evolve.results.ledger import FILE_NAME as LEDGER_NAME
 from eplb_evolve.results.ledger import Entry, parse
+from eplb_evolve.results.origin import Origins
 from eplb_evolve.results.run_info import FILE_NAME as RUN_INFO_NAME
 from eplb_evolve.results.run_info import RunInfo, read_starts
 
@@ -56,6 +57,7 @@ class Progress:
         invalid: how many are invalid
         evaluator_failed: in how many the evaluator failed; what is left is valid and infeasible
         best: the first of the feasible ones with the highest score
+        nothing_found: whether that is the program that the search started from
         recent: the last ones, oldest first
         per_minute: pace of the last ones of this start; None before there is one
         elapsed_s: seconds since the last start, until the end if that is known
@@ -75,6 +77,7 @@ class Progress:
     invalid: int
     evaluator_failed: int
     best: Seen | None
+    nothing_found: bool
     recent: tuple[Seen, ...]
     per_minute: float | None
     elapsed_s: float
@@ -147,6 +150,7 @@ class Follower:
             invalid=self._invalid,
             evaluator_failed=self._evaluator_failed,
             best=self._best,
+            nothing_found=self._nothing_found(),
             recent=tuple(self._recent),
             per_minute=pace,
             elapsed_s=max(0.0, until - begun),
@@ -155,6 +159,12 @@ class Follower:
             cost_usd=_cost_usd(self.run / USAGE_NAME),
             why_ended=ending.sentence if ending is not None else "",
         )
+
+    def _nothing_found(self) -> bool:
+        if self._best is None:
+            return False
+        first = [self._recent[0].entry] if len(self._ended_at) <= KEPT else []
+        return Origins(self.run, first, {}).of(self._best.entry.evaluation) is not None
 
     def _about(self, last: RunInfo | None) -> tuple[str, Objective, str]:
         """Workload, objective, proposer."""
