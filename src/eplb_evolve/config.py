@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from eplb_evolve.checked import shown, whole_number
 from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.evaluation.settings import TRADED, Device, Objective, Settings, Thresholds, Timing
 from eplb_evolve.gateway.demand import gateway_api_base
@@ -122,6 +123,14 @@ def read(path: Path) -> Config:
             raise UsageError(
                 f"{path}: llm.api_key, or the variable that it names, {why}, which no key does; give it alone"
             )
+    for place, number in (
+        ("max_iterations", openevolve.max_iterations),
+        ("checkpoint_interval", openevolve.checkpoint_interval),
+        ("evaluator.parallel_evaluations", openevolve.evaluator.parallel_evaluations),
+        ("evaluator.timeout", openevolve.evaluator.timeout),
+        ("database.population_size", openevolve.database.population_size),
+    ):
+        whole_number(number, f"{path}: {place}")
     return Config(
         path=path,
         eplb=eplb,
@@ -145,7 +154,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise UsageError(f"cannot read the configuration {path}: {problem.strerror}") from problem
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+    except (yaml.YAMLError, ValueError, RecursionError) as problem:
         raise UsageError(f"{path} is not YAML: {_without_quotes(problem)}") from problem
     if not isinstance(document, dict):
         raise UsageError(f"{path}: expected sections such as llm: and eplb:, found {type(document).__name__}")
@@ -167,7 +176,7 @@ def _read_section(section: object, path: Path) -> EplbSection:
     except ValidationError as problem:
         first = problem.errors()[0]
         where = ".".join(["eplb", *map(str, first["loc"])])
-        found = "" if first["type"] == "missing" else f", not {first['input']!r}"
+        found = "" if first["type"] == "missing" else f", not {shown(first['input'])}"
         raise UsageError(f"{path}: {where}: {first['msg'].lower()}{found}") from problem
     except UsageError as problem:
         raise UsageError(f"{path}: eplb: {problem}") from problem
@@ -214,6 +223,8 @@ def _check_keys(data: object, schema: type, where: str, path: Path) -> None:
 
 def _check_value(value: object, hint: object, place: str, path: Path) -> None:
     parts = [hint, *typing.get_args(hint)]
+    if isinstance(value, bool) and bool not in parts and (int in parts or float in parts):
+        raise UsageError(f"{path}: {place} must be a number, not {str(value).lower()}")
     nested = next((part for part in parts if isinstance(part, type) and dataclasses.is_dataclass(part)), None)
     if nested is None or value is None:
         return

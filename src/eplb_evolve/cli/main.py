@@ -10,6 +10,7 @@ import typer
 from eplb_evolve import __version__
 from eplb_evolve.cli.streams import say, standard_streams
 from eplb_evolve.errors import EnvironmentProblem, EplbError, UsageError
+from eplb_evolve.printable import one_line
 
 COMMANDS = {
     "init": ("init.init", "Write what a search needs into a new folder."),
@@ -107,10 +108,11 @@ def _run(asked: str) -> int:
     except _WrongUse as problem:
         return _say_wrong_use(problem)
     except EplbError as problem:
-        say(f"eplb: {problem}")
+        say(one_line(f"eplb: {problem}"))
         return problem.exit_code
     except OSError as problem:
         if problem.filename is None or problem.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
-        say(f"eplb: {problem.filename}: {problem.strerror}; work in a folder that you can write to")
+        told = f"eplb: {problem.filename}: {problem.strerror}; work in a folder that you can write to"
+        say(one_line(told))
         return EnvironmentProblem.exit_code
