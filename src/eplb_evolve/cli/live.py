@@ -12,7 +12,7 @@ from rich.text import Text
 from eplb_evolve.cli.console import SafeConsole
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.feedback import COUNTS, SHOWN, progress_line
-from eplb_evolve.printable import printable
+from eplb_evolve.printable import one_line, printable
 from eplb_evolve.results.metrics import BY_NAME
 from eplb_evolve.results.progress import Progress, Seen
 
@@ -81,7 +81,7 @@ def display(progress: Progress, run: str, height: int, notice: str = "") -> Rend
 
 
 def _title(progress: Progress, run: str) -> list[RenderableType]:
-    lines: list[RenderableType] = [Text(run, style="bold", overflow="fold")]
+    lines: list[RenderableType] = [Text(one_line(run), style="bold", no_wrap=True, overflow="ellipsis")]
     if progress.workload:
         proposer = f"; {progress.proposer}" if progress.proposer else ""
         lines.append(Text(f"{progress.workload}, for {COUNTS[progress.objective]}{proposer}"))

@@ -180,7 +180,7 @@ class Follower:
             return
         complete = new[: new.rfind(b"\n") + 1]
         self._read_until += len(complete)
-        for line in complete.split(b"\n"):
+        for line in complete.split(b"\n")[:-1]:
             entry = parse(line)
             if entry is not None and entry.evaluation.split == "search":
                 with contextlib.suppress(ValueError):  # a time that is none: not a line of ours
