@@ -28,3 +28,10 @@ def shown(value: object) -> str:
     except ValueError:  # Python writes no whole number of more than 4300 digits
         return "a number of thousands of digits"
     return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} characters)"
+
+
+def positive(value: Any, what: str, most: float = 1e9) -> None:
+    """UsageError unless `value` is a number above 0 and at most `most`; NaN is none."""
+    if isinstance(value, bool) or not 0 < value <= most:
+        allowed = f"{most:,.0f} at most" if value is not True and value > most else "positive"
+        raise UsageError(f"{what} must be {allowed}, not {shown(value)}")

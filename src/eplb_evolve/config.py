@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from eplb_evolve import config_numbers, config_paths, config_templates, config_values
+from eplb_evolve.checked import shown
 from eplb_evolve.config_file import read_document
 from eplb_evolve.config_shape import check_keys
 from eplb_evolve.errors import UsageError, suggestion
@@ -194,7 +195,7 @@ def _read_section(section: object, path: Path) -> EplbSection:
         first = problem.errors()[0]
         where = ".".join(["eplb", *map(str, first["loc"])])
         hidden = first["type"] == "missing" or "gateway" in first["loc"]  # there may be a key
-        found = "" if hidden else f", not {first['input']!r}"
+        found = "" if hidden else f", not {shown(first['input'])}"
         raise UsageError(f"{path}: {where}: {first['msg'].lower()}{found}") from problem
     except UsageError as problem:
         raise UsageError(f"{path}: eplb: {problem}") from problem

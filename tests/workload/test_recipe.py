@@ -1,5 +1,6 @@
 """A trace of one's own: what is accepted becomes a workload, what is not leaves nothing behind."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from eplb_evolve.workload.card import Task
 from eplb_evolve.workload.counts import MOST
 from eplb_evolve.workload.recipe import add_trace
 
+SHIPPED = Path(__file__).parents[2] / "workloads"
 COUNTS = np.random.default_rng(3).poisson(5, (60, 3, 8)) + 1
 
 
@@ -62,6 +64,15 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path, there: str) -> None:
     with pytest.raises(EplbError, match=f"{there} exists; choose another name"):
         add(tmp_path)
     assert [file.read_text() for file in tmp_path.iterdir()] == ["by hand"]
+
+
+def test_the_documented_recipe_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """workloads/README.md as it stands, in a folder of its own."""
+    text = (SHIPPED / "README.md").read_text(encoding="utf-8").split("## Add a trace")[1].split("   Counts are")[0]
+    code = textwrap.dedent("\n".join(line for line in text.splitlines() if line.startswith("       ")))
+    monkeypatch.chdir(tmp_path)
+    exec(code, {"my_counts": np.random.default_rng(0).poisson(5, (600, 2, 64))})
+    assert catalog.load("mine", tmp_path / "workloads").windows.shape == (6, 2, 64)
 
 
 def test_a_folder_that_takes_no_files_is_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.comparison import Comparison, Gap, Side, compare
 from eplb_evolve.evaluation.pipeline import read_program
-from eplb_evolve.printable import printable
+from eplb_evolve.printable import one_line, printable
 from eplb_evolve.results.grid import Grid
 
 
@@ -122,7 +122,7 @@ def _show(found: Comparison, console: Console) -> None:
     for side in (found.first, found.second):
         if side.reason:
             console.print(printable(f"{side.program}: {side.reason}"), markup=False, highlight=False)
-    console.print("\n" + in_words(found), markup=False, highlight=False)
+    console.print("\n" + one_line(in_words(found)), markup=False, highlight=False)
 
 
 def _figures(side: Side) -> tuple[str, ...]:

@@ -29,8 +29,13 @@ class SafeConsole(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As Console's, without control characters, and with long words whole."""
-        width = (options or self.options).max_width
-        if isinstance(renderable, Text) and not renderable.no_wrap and _longest_word(renderable.plain) > width:
+        options = options or self.options
+        width = options.max_width
+        if isinstance(renderable, Text) and (renderable.no_wrap or options.no_wrap):
+            if not self.is_terminal:  # only there a text may lose its end
+                renderable = renderable.copy()
+                renderable.overflow = "ignore"
+        elif isinstance(renderable, Text) and _longest_word(renderable.plain) > width:
             renderable = Group(*(_unbroken(line) for whole in renderable.split() for line in _lines(whole, width)))
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))

@@ -15,7 +15,7 @@ from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import cache_dir, project
-from eplb_evolve.printable import printable
+from eplb_evolve.printable import one_line, printable
 from eplb_evolve.results.metrics import BY_NAME
 
 DETAILS = (
@@ -76,7 +76,7 @@ def full_evaluation(program: Path, task: Task, bench: Bench) -> Evaluation:
 def show(result: Evaluation, console: Console) -> None:
     """One evaluation, for a person."""
     verdict = "valid but infeasible" if result.status == "infeasible" else result.status
-    console.print(f"{result.program}: {verdict}", style="bold", markup=False, highlight=False)
+    console.print(one_line(f"{result.program}: {verdict}"), style="bold", markup=False, highlight=False)
     console.print(
         f"  on {result.workload}, {result.split} windows; {result.machine}; sandbox {result.sandbox_level}",
         markup=False,

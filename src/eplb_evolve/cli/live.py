@@ -4,6 +4,7 @@ import os
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -11,10 +12,12 @@ from rich.text import Text
 from eplb_evolve.cli.console import SafeConsole
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.feedback import COUNTS, SHOWN, progress_line
-from eplb_evolve.printable import printable
+from eplb_evolve.printable import one_line, printable
 from eplb_evolve.results.metrics import BY_NAME
 from eplb_evolve.results.progress import Progress, Seen
 
+BAR = 100
+"""Columns of the bar with its figures, at most."""
 RECENT_SHOWN = 5
 """How many of the last evaluations the display shows where the terminal is high enough."""
 _LINES_BESIDE = 12
@@ -78,20 +81,20 @@ def display(progress: Progress, run: str, height: int, notice: str = "") -> Rend
 
 
 def _title(progress: Progress, run: str) -> list[RenderableType]:
-    lines: list[RenderableType] = [Text(run, style="bold", overflow="fold")]
+    lines: list[RenderableType] = [Text(one_line(run), style="bold", no_wrap=True, overflow="ellipsis")]
     if progress.workload:
         proposer = f"; {progress.proposer}" if progress.proposer else ""
         lines.append(Text(f"{progress.workload}, for {COUNTS[progress.objective]}{proposer}"))
     return lines
 
 
-def _bar(done: int, expected: int) -> Table:
+def _bar(done: int, expected: int) -> Constrain:
     share = min(done / expected, 1.0)
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(ratio=1)
     grid.add_column(no_wrap=True, justify="right")
     grid.add_row(ProgressBar(total=expected, completed=min(done, expected)), f"{done} of {expected}, {share:.0%}")
-    return grid
+    return Constrain(grid, BAR)
 
 
 def _facts(progress: Progress) -> Table:

@@ -9,6 +9,7 @@ import typer
 from eplb_evolve import __version__
 from eplb_evolve.cli.streams import say, standard_streams
 from eplb_evolve.errors import MENDS, EnvironmentProblem, EplbError, UsageError, in_words
+from eplb_evolve.printable import one_line
 
 COMMANDS = {
     "init": ("init.init", "Write what a search needs into a new folder."),
@@ -106,10 +107,10 @@ def _run(asked: str) -> int:
     except _WrongUse as problem:
         return _say_wrong_use(problem)
     except EplbError as problem:
-        say(f"eplb: {problem}")
+        say(one_line(f"eplb: {problem}"))
         return problem.exit_code
     except OSError as problem:
         if problem.errno not in MENDS:
             raise
-        say(f"eplb: {in_words(problem)}")
+        say(one_line(f"eplb: {in_words(problem)}"))
         return EnvironmentProblem.exit_code

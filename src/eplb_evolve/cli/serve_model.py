@@ -17,17 +17,16 @@ from eplb_evolve.evaluation.calls import warm
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import project
-from eplb_evolve.printable import printable
+from eplb_evolve.printable import one_line, printable
 from eplb_evolve.results.grid import Grid
 from eplb_evolve.serving.cost import MODES
 from eplb_evolve.serving.curve import Curve, curves
 from eplb_evolve.serving.presets import DEPLOYMENTS, Deployment, deployment
 from eplb_evolve.serving.simulation import POLICIES, Course, planner, policies, simulate
-from eplb_evolve.serving.worth import VLLM_STEPS, sentence
+from eplb_evolve.serving.worth import MOST_STEPS, VLLM_STEPS, sentence
 
 SHOWN = ("deepseek", "vllm_default", "numba_greedy", "cpp_simd", "greedy_swaps", "incremental")
 """Seeds that stand in the table when no program is named."""
-MOST_STEPS = 10**9
 HEADINGS = ("program", "plan ms", "bal.", "moved", "blocking", "backgr.", "best at", "even at", "of perfect")
 
 LEGEND = (
@@ -104,7 +103,7 @@ def _show(
             console.print(printable(f"{course.name}: {course.reason}"), markup=False, highlight=False)
     best = max((curve for curve in drawn if curve.course in courses[: -len(POLICIES)]), key=_blocking, default=None)
     if best is not None:
-        console.print("\n" + _sentence(served, task, interval, best), highlight=False, markup=False)
+        console.print("\n" + one_line(_sentence(served, task, interval, best)), highlight=False, markup=False)
 
 
 def _blocking(curve: Curve) -> float:

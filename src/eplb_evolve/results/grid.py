@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions
 from rich.table import Table
 from rich.text import Text
 
-from eplb_evolve.printable import printable
+from eplb_evolve.printable import one_line
 
 SHORTEST_NAME = 12
 """Letters that are left of a long name on a terminal, at least."""
@@ -37,8 +37,8 @@ class Grid:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | Text]:
         if self.title:
-            yield Text(printable(self.title), style="bold")
-        rows = [[printable(cell) for cell in row] for row in self.rows]
+            yield Text(one_line(self.title), style="bold")
+        rows = [[one_line(cell) for cell in row] for row in self.rows]
         for gap in (2, 1):
             widths = self._widths(rows, options.max_width - gap * (len(self.headings) - 1), console.is_terminal)
             if widths is not None:

@@ -1,6 +1,7 @@
 """How far a search is, from its folder alone: what the live view shows of a run, whoever started it."""
 
 import bisect
+import contextlib
 import datetime
 import json
 import os
@@ -187,10 +188,11 @@ class Follower:
             return
         complete = new[: new.rfind(b"\n") + 1]
         self._read_until += len(complete)
-        for line in complete.splitlines():
-            entry = parse(line.decode("utf-8", "replace"))
+        for line in complete.split(b"\n")[:-1]:
+            entry = parse(line)
             if entry is not None and entry.evaluation.split == "search":
-                self._take_in(entry)
+                with contextlib.suppress(ValueError):  # a time that is none: not a line of ours
+                    self._take_in(entry)
 
     def _take_in(self, entry: Entry) -> None:
         evaluation = entry.evaluation
