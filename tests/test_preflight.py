@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ledgers
 import pytest
-from faults import NOBODY, become_nobody, devices, in_child, mount, needs_mounts
+from machine_faults import NOBODY, become_nobody, devices, in_child, mount, needs_mounts
 from searches import OPENEVOLVE
 from support import ROOT, SEED, free_port
 
