@@ -175,14 +175,22 @@ def _open(root: Path) -> Search:
     preflight.demand(preflight.search_needs(read.eplb.limits, run))
     add_start(run, _start(given, search, root), standing_alone(given.config))
     forget_ending(run)
-    atexit.register(_leave, run)
-    if read.gateway_api_base is not None:
-        lifecycle.ensure_running(read.gateway_api_base, _service(read, run))
+    endpoint = _start_gateway(read, run) if read.gateway_api_base is not None else None
+    atexit.register(_leave, run, endpoint.port if endpoint is not None else None)
     print(
         f"eplb: searching on {search.task.workload.name} with {read.proposer}; ledger: {search.ledger.file}",
         file=sys.stderr,
     )
     return search
+
+
+def _start_gateway(read: configuration.Config, run: Path) -> lifecycle.Endpoint | None:
+    """Why it cannot start is why the search ends."""
+    try:
+        return lifecycle.ensure_running(str(read.gateway_api_base), _service(read, run))
+    except EnvironmentProblem as problem:
+        end(run, str(problem), problem.exit_code, say=False)
+        raise
 
 
 def _service(read: configuration.Config, run: Path) -> Service:
@@ -200,9 +208,16 @@ def _service(read: configuration.Config, run: Path) -> Service:
     )
 
 
-def _leave(run: Path) -> None:
-    """The exit code of a search that ended early: OpenEvolve itself says "Evolution complete!" and returns 0."""
+def _leave(run: Path, port: int | None) -> None:
+    """The last words and the exit code of a search that ended early, or to which no program came.
+
+    OpenEvolve itself says "Evolution complete!" and returns 0. port: of the gateway, which dies after this process.
+    """
     ending = read_ending(run)
+    about = lifecycle.health(port) if ending is None and port is not None else None
+    if about and about.get("in_vain"):
+        end(run, about["in_vain"], EnvironmentProblem.exit_code, say=False)
+        ending = read_ending(run)
     if ending is not None:
         sys.stdout.flush()
         print(f"eplb: {ending.sentence}", file=sys.stderr, flush=True)

@@ -283,7 +283,7 @@ def wait_for(condition, seconds=60):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_is_handed_on(tmp_path, number):
-    search = child(tmp_path, f"signal.signal({int(number)}, lambda *_: os._exit(7))")
+    search = child(tmp_path, "signal.signal(signal.SIGTERM, lambda *_: os._exit(7))")
     with search.signals_forwarded():
         os.kill(os.getpid(), number)
         assert search.ended_within(60)
@@ -291,7 +291,7 @@ def test_the_first_signal_is_handed_on(tmp_path, number):
 
 
 def test_the_second_signal_kills_it_and_its_group(tmp_path):
-    stubborn = "signal.signal(signal.SIGINT, lambda *_: pathlib.Path('asked').touch())\n"
+    stubborn = "signal.signal(signal.SIGTERM, lambda *_: pathlib.Path('asked').touch())\n"
     search = child(tmp_path, f"{stubborn}\nif os.fork() == 0: time.sleep(600)")
     family = psutil.Process(int((tmp_path / "ready").read_text())).children()
     with search.signals_forwarded():

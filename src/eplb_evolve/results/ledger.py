@@ -27,6 +27,14 @@ class Entry:
     tier: str = ""
     operators: tuple[str, ...] = ()
 
+    @property
+    def seconds(self) -> float:
+        """When it ended, seconds since the epoch; 0 where the line does not tell."""
+        try:
+            return datetime.datetime.fromisoformat(self.when).timestamp()
+        except ValueError:
+            return 0.0
+
 
 class Ledger:
     """Append-only ledger of one run folder; keeps every program's text under programs/."""
