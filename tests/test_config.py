@@ -130,7 +130,7 @@ def test_a_missing_file(tmp_path):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0, -1, 1e99, True])
 @pytest.mark.parametrize(
-    "key", ["timing.slow_ms", "timing.max_seconds", "limits.call_s", "limits.memory_mb", "serving.interval"]
+    "key", ["limits.threads", "timing.max_seconds", "limits.call_s", "limits.memory_mb", "serving.interval"]
 )
 def test_a_number_that_is_none_is_refused(tmp_path, key, value):
     """Each with the key's name, before a search."""

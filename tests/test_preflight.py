@@ -58,6 +58,11 @@ def limit(which, value):
     resource.setrlimit(which, (value, value))
 
 
+def few_descriptors():
+    """Twelve more than are open."""
+    limit(resource.RLIMIT_NOFILE, len(os.listdir("/proc/self/fd")) + 12)
+
+
 def few_tasks():
     become_nobody()
     limit(resource.RLIMIT_NPROC, 20)
@@ -79,7 +84,7 @@ FAULTS = {
     "/proc missing": (lambda _: mount("/proc"), ["/proc does not show", "mount -t proc"]),
     "run read-only": (lambda place: mount(place, flags=kernel.MS_RDONLY), ["the run's folder", "--output"]),
     "run full": (lambda place: mount(place, FULL), ["the run's folder", "make room", "--output"]),
-    "few descriptors": (lambda _: limit(resource.RLIMIT_NOFILE, 30), ["ulimit -n allows 30", "ulimit -n 1024"]),
+    "few descriptors": (lambda _: few_descriptors(), ["ulimit -n allows", "ulimit -n 1024"]),
     "few tasks": (lambda _: few_tasks(), ["no 48 more processes or threads", "ulimit -u"]),
     "small files": (lambda _: limit(resource.RLIMIT_FSIZE, 1 << 20), ["ulimit -f allows 1 MiB", "eplb.limits.file_mb"]),
     "little address space": (lambda _: limit(resource.RLIMIT_AS, 4 << 30), ["ulimit -v allows 4096", "memory_mb"]),

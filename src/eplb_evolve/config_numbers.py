@@ -8,6 +8,8 @@ from typing import Any
 
 from eplb_evolve.errors import UsageError
 
+LARGEST = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class Range:
@@ -21,13 +23,16 @@ class Range:
         """Whether the value is one of them."""
         return (value > self.least if self.above else value >= self.least) and value <= self.most
 
-    def __str__(self) -> str:
-        if self.most < math.inf:
+    def demand(self, value: float) -> str:
+        """What is allowed instead of this value."""
+        if self.most < LARGEST or LARGEST < self.most < math.inf:
             return f"{self.least:.10g} to {self.most:.10g}"
+        if value > self.least:
+            return f"{self.most:.10g} at most"
         return f"above {self.least:g}" if self.above else f"{self.least:g} or more"
 
 
-SHARE, COUNT, SOME = Range(0, 1), Range(0), Range(1)
+SHARE, COUNT, SOME = Range(0, 1), Range(0, LARGEST), Range(1, LARGEST)
 
 SEARCH = {
     "max_iterations": SOME,
@@ -85,7 +90,7 @@ def check(document: dict[str, Any], path: Path) -> None:
     """UsageError for the first number out of its range in OpenEvolve's sections, as the file `path` holds them."""
     for key, value, allowed in _numbers(document):
         if isinstance(value, int | float) and not allowed.holds(value):
-            raise UsageError(f"{path}: {key} must be {allowed}, not {value}")
+            raise UsageError(f"{path}: {key} must be {allowed.demand(value)}, not {value}")
 
 
 def _numbers(document: dict[str, Any]) -> Iterator[tuple[str, object, Range]]:

@@ -58,9 +58,9 @@ class Need:
 def evaluation_needs(limits: Limits) -> list[Need]:
     """Of an evaluation whose programs have these limits."""
     return [
+        Need("open files", _descriptors),
         Need("/proc and /dev", _system_files),
         Need("resource limits", partial(_limits, limits)),
-        Need("open files", _descriptors),
         Need("processes", _tasks),
         Need("temporary files", _temporary_files, tempfile.gettempdir),
         Need("cache", _cache, cache_dir),
@@ -130,7 +130,7 @@ def _limits(limits: Limits) -> None:
 def _descriptors() -> None:
     opened: list[int] = []
     try:
-        opened += (os.open("/dev/null", os.O_RDONLY) for _ in range(DESCRIPTORS))
+        opened += (os.open("/", os.O_RDONLY) for _ in range(DESCRIPTORS))
     except OSError as problem:
         allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         raise EnvironmentProblem(
