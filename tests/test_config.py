@@ -126,3 +126,30 @@ def test_a_file_that_is_no_configuration(tmp_path, text, sentence):
 def test_a_missing_file(tmp_path):
     with pytest.raises(UsageError, match=r"cannot read the configuration .*No such file"):
         config.read(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0, -1, 1e99, True])
+@pytest.mark.parametrize(
+    "key", ["limits.threads", "timing.max_seconds", "limits.call_s", "limits.memory_mb", "serving.interval"]
+)
+def test_a_number_that_is_none_is_refused(tmp_path, key, value):
+    """Each with the key's name, before a search."""
+    section, name = key.split(".")
+    file = tmp_path / "c.yaml"
+    file.write_text(yaml.safe_dump({"eplb": {section: {name: value}}}))
+    with pytest.raises(UsageError, match=rf"c\.yaml: .*{section}.*{name}"):
+        config.read_eplb(file)
+
+
+@pytest.mark.parametrize("value", [0, -1, 10**20, True])
+@pytest.mark.parametrize("key", ["max_iterations", "checkpoint_interval", "evaluator.timeout"])
+def test_a_number_of_openevolve_that_cannot_be_meant_is_refused(tmp_path, key, value):
+    *above, name = key.split(".")
+    document = yaml.safe_load((ROOT / "evolve_config.yaml").read_text())
+    place = document
+    for section in above:
+        place = place.setdefault(section, {})
+    place[name] = value
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(document))
+    with pytest.raises(UsageError, match=name):
+        config.read(tmp_path / "c.yaml")

@@ -11,6 +11,7 @@ from searches import OPENEVOLVE, processes_of, write_config
 from support import ROOT, SEED, free_port
 
 from eplb_evolve.ending import end, forget_ending, read_ending
+from eplb_evolve.restart import complete_checkpoint
 from eplb_evolve.results.ledger import Ledger
 
 EPLB = Path(sys.executable).with_name("eplb")
@@ -56,6 +57,23 @@ def test_a_search_without_programs_ends_and_goes_on_from_its_ledger_with_none_me
     assert (usage["exchanges"], usage["prompt_tokens"], usage["completion_tokens"]) == (7, 700, 70)
     assert len((run / "exchanges.jsonl").read_text().splitlines()) == 7
     assert not processes_of(tmp_path)
+    checkpoint = complete_checkpoint(run, run / "config.yaml")
+    programs = [json.loads(file.read_text())["code"] for file in (checkpoint / "programs").glob("*.json")]
+    assert sorted(programs) == sorted(sources)
+    assert complete_checkpoint(run, run / "config.yaml") == checkpoint
+    (checkpoint / "metadata.json").write_text("{")
+    assert complete_checkpoint(run, run / "config.yaml") == checkpoint
+    assert len(list((checkpoint / "programs").glob("*.json"))) == 4
+
+
+def test_a_search_that_is_over_before_it_is_given_up_says_why_no_program_came(tmp_path):
+    run = tmp_path / "run"
+    with upstream(TALK) as endpoint:
+        done = eplb_run("--config", configured(tmp_path, endpoint), "--output", run, "--iterations", 2)
+    assert done.returncode == 3
+    sentence = f"no program came of 2 requests; the last: the endpoint of m, {endpoint.api_base}: the reply makes no"
+    assert f"eplb: {sentence}" in done.stderr
+    assert read_ending(run).sentence.startswith(sentence)
 
 
 def test_a_search_whose_endpoint_is_gone_ends_before_the_seed_and_begins_when_it_is_back(tmp_path):

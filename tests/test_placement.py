@@ -1,5 +1,7 @@
 """Topology, validity, balancedness and transfers, against plain loops."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,6 @@ from eplb_evolve import reference
 from eplb_evolve.errors import CandidateFailure, UsageError
 from eplb_evolve.placement import (
     Placement,
-    Topology,
     balancedness,
     balancedness_layers,
     gpu_loads,
@@ -17,6 +18,7 @@ from eplb_evolve.placement import (
     transfers,
     verify,
 )
+from eplb_evolve.topology import FIELDS, MOST, Topology, topology_for
 
 
 @st.composite
@@ -207,6 +209,40 @@ def test_wrong_shapes_are_said(which):
 def test_a_topology_that_does_not_divide_is_refused(values, message):
     with pytest.raises(UsageError, match=message):
         Topology(*values)
+
+
+NUMBERS = st.integers(1, 40) | st.integers(1, 4000) | st.integers(1, MOST)
+
+
+@given(st.integers(1, 4096), NUMBERS, NUMBERS, NUMBERS, NUMBERS)
+def test_the_topology_that_a_message_advises_is_accepted(experts, replicas, groups, nodes, gpus):
+    """Whatever is wrong with the numbers; those that fit are answered with themselves."""
+    try:
+        found = topology_for(experts, replicas, groups, nodes, gpus, form="{name}={value}")
+    except UsageError as problem:
+        advised = dict(word.split("=") for word in str(problem).split("experts: ")[1].split())
+        found = topology_for(experts, **{name: int(value) for name, value in advised.items()})
+        assert found.gpus == gpus
+        assert groups % nodes != 0 or found.hierarchical
+    else:
+        assert found == Topology(replicas, groups, nodes, gpus)
+
+
+@given(NUMBERS, NUMBERS)
+def test_the_multiples_that_a_topology_advises_are_accepted(replicas, gpus):
+    """Where nobody knows the number of experts, the message says for how many each is enough."""
+    try:
+        Topology(replicas, 1, 1, gpus)
+    except UsageError as problem:
+        for advised in re.findall(r"(\d+) for up to (\d+) experts", str(problem)):
+            Topology(int(advised[0]), 1, 1, gpus).check_experts(int(advised[1]) if int(advised[1]) <= MOST // 2 else 1)
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.0, float("nan"), "8", None, 10**6 + 1, 2**64, 10**400])
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_topology_has_positive_whole_numbers(name, value):
+    with pytest.raises(UsageError, match=f"topology: {name} must be a positive whole number"):
+        Topology(**(dict.fromkeys(FIELDS, 1) | {name: value}))
 
 
 def test_experts_must_fit_the_topology():

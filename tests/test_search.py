@@ -7,11 +7,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
 
+import ledgers
 import psutil
 import pytest
 from searches import BLIND, OPENEVOLVE, processes_of
@@ -20,6 +22,7 @@ from support import ROOT, SEED, free_port
 from eplb_evolve.results.ledger import Ledger
 from eplb_evolve.results.run_info import read_starts
 from eplb_evolve.sandbox import Limits, Zygote
+from eplb_evolve.search import open_search
 
 EPLB = OPENEVOLVE.with_name("eplb")
 
@@ -136,3 +139,73 @@ def test_openevolve_without_a_configuration_is_refused(tmp_path):
     done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert "add --config evolve_config.yaml" in done.stderr
+
+
+@pytest.fixture
+def opened(monkeypatch, configured):
+    """Open a search as openevolve-run would in its main process: `opened(config, run, *more)`; no gateway is needed."""
+
+    def open_it(config, run, *more):
+        line = ["openevolve-run", str(SEED), str(ROOT / "evaluator.py"), "--config", config, "--output", run, *more]
+        monkeypatch.setattr(sys, "argv", list(map(str, line)))
+        return open_search(str(ROOT / "evaluator.py"))
+
+    return open_it
+
+
+def elsewhere(**settings):
+    """Settings of a search whose model is served by others."""
+    return {"llm": {"models": [{"name": "m", "weight": 1.0}]}} | settings
+
+
+def test_the_runs_copy_of_a_configuration_has_absolute_paths_and_run_json_the_text(opened, configured, tmp_path):
+    """So that a resumed search tells its model the task, wherever the configuration lay."""
+    config, run = configured(1, **elsewhere()), tmp_path / "results" / "run"
+    shutil.copytree(ROOT / "prompts", tmp_path / "templates")
+    text = "# mine\n" + config.read_text().replace(str(ROOT / "prompts"), "templates")
+    config.write_text(text)
+    opened(config, run)
+    kept = (run / "config.yaml").read_text()
+    assert kept == text.replace("template_dir: templates", f'template_dir: "{tmp_path / "templates"}"')
+    (start,) = read_starts(run)
+    assert start.config == text
+    opened(run / "config.yaml", run, "--checkpoint", run / "checkpoints" / "checkpoint_1")
+    assert (run / "config.yaml").read_text() == kept
+    assert [each.resumed for each in read_starts(run)] == [False, True]
+
+
+@pytest.mark.parametrize("resumed", [(), ("--checkpoint", "{run}/checkpoints/checkpoint_1")])
+def test_a_search_goes_on_with_its_own_task_alone(opened, configured, tmp_path, capsys, resumed):
+    run, more = tmp_path / "run", [part.format(run=tmp_path / "run") for part in resumed]
+    opened(configured(1, **elsewhere()), run)
+    ledgers.append(run, ledgers.entry(1, 5.0, workload="gptoss20b-phased"))
+    before = (run / "config.yaml").read_text(), (run / "run.json").read_text()
+    with pytest.raises(SystemExit) as end:
+        opened(configured(1, **elsewhere(eplb={"objective": "balance"})), run, *more)
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert f"\neplb: {run} holds a search on another task" in "\n" + said
+    assert "objective is time there, balance now" in said
+    assert before == ((run / "config.yaml").read_text(), (run / "run.json").read_text())
+    same = {"max_iterations": 99, "checkpoint_interval": 3, "database": {"num_islands": 5}, "random_seed": 7}
+    changed = configured(1, llm={"models": [{"name": "n", "weight": 1.0}]}, eplb={"gateway": {"record": False}}, **same)
+    opened(changed, run, *more)
+    assert len(read_starts(run)) == 2
+
+
+def test_a_checkpoint_of_another_task_is_not_gone_on_with_elsewhere(opened, configured, tmp_path, capsys):
+    opened(configured(1, **elsewhere()), tmp_path / "run")
+    ledgers.append(tmp_path / "run", ledgers.entry(1, 5.0, workload="gptoss20b-phased"))
+    other = configured(1, **elsewhere(eplb={"profile": "strict"}))
+    with pytest.raises(SystemExit) as end:
+        opened(other, tmp_path / "new", "--checkpoint", tmp_path / "run" / "checkpoints" / "checkpoint_1")
+    assert end.value.code == 2
+    assert "thresholds.same_window is 0.95 there, 0.99 now" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_program_longer_than_the_limit_is_not_started_from(opened, configured, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        opened(configured(1, **elsewhere(max_code_length=1000)), tmp_path / "run")
+    assert end.value.code == 2
+    assert "max_code_length is 1000, but " in capsys.readouterr().err

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import cast
 
 from eplb_evolve import config as configuration
-from eplb_evolve.errors import UsageError
+from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.evaluation.settings import Device
 from eplb_evolve.evaluation.task import Split, Task, build_task
 from eplb_evolve.paths import project
-from eplb_evolve.placement import Topology
+from eplb_evolve.topology import FIELDS, Topology, topology_for
 from eplb_evolve.workload import catalog
 
 
@@ -40,11 +40,15 @@ def tasks(
         given = {key: value for key, value in (override or {}).items() if value is not None}
         topology = section.topology if name == section.workload else None
         if given:
-            topology = _overridden(topology or catalog.read_card(name, *place.workloads).topology, given)
+            card = catalog.read_card(name, *place.workloads)
+            topology = _overridden(topology or card.topology, given, card.shape[2])
         built.append(build_task(place.workloads, name, section.checks, settings, chosen, topology))
     return built
 
 
-def _overridden(topology: Topology, given: dict[str, int]) -> Topology:
-    values = dict(zip(("replicas", "groups", "nodes", "gpus"), topology.as_arguments(), strict=True))
-    return Topology(**(values | given))
+def _overridden(topology: Topology, given: dict[str, int], experts: int) -> Topology:
+    for name in given:
+        if name not in FIELDS:
+            raise UsageError(f"a topology has no '{name}'{suggestion(name, FIELDS)}; it has {', '.join(FIELDS)}")
+    values = dict(zip(FIELDS, topology.as_arguments(), strict=True)) | given
+    return topology_for(experts, **values, form="--{name} {value}")

@@ -1,20 +1,24 @@
 """One YAML file: OpenEvolve's own sections and ours, `eplb:`, read strictly.
 
-OpenEvolve 0.4.1 ignores keys that it does not know, so a typo silently means a default. Here an unknown key is an
-error, in its sections too, with the nearest known name.
+What can be wrong is checked in parts: config_file the YAML, config_shape keys and kinds, config_numbers and
+config_values what OpenEvolve takes and fails on, config_paths and config_templates what lies beside the file.
 """
 
-import dataclasses
-import typing
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from eplb_evolve import config_numbers, config_paths, config_templates, config_values
+from eplb_evolve.checked import shown
+from eplb_evolve.config_file import read_document
+from eplb_evolve.config_shape import check_keys
 from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.evaluation.settings import TRADED, Device, Objective, Settings, Thresholds, Timing
+from eplb_evolve.evaluation.task import Task, build_task
 from eplb_evolve.gateway.demand import gateway_api_base
 from eplb_evolve.gateway.local import BEHAVIOURS
 from eplb_evolve.gateway.parsing import Rules
@@ -60,6 +64,10 @@ class EplbSection:
     minimum_sandbox_level: Level = "rlimits"
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
 
+    def task(self, folders: Sequence[Path]) -> Task:
+        """What a search's programs are judged on, its workloads loaded from `folders`."""
+        return build_task(folders, self.workload, self.checks, self.settings(), topology=self.topology)
+
     def settings(self) -> Settings:
         """The part that an evaluation needs."""
         return Settings(
@@ -89,6 +97,7 @@ class Config:
         workers: how many evaluations OpenEvolve makes at once
         evaluation_s: seconds after which it gives one up
         rules: by which it makes programs of replies
+        feature_dimensions: figures by which it sorts programs
     """
 
     path: Path
@@ -102,6 +111,17 @@ class Config:
     workers: int
     evaluation_s: float
     rules: Rules
+    feature_dimensions: tuple[str, ...] = ()
+
+    def check_start(self, program: Path) -> None:
+        """UsageError for a program that is too long to start from: OpenEvolve would refuse what is made of it."""
+        length = len(program.read_text(encoding="utf-8", errors="replace")) if program.is_file() else 0
+        most = self.rules.max_code_length
+        if length > most:
+            raise UsageError(
+                f"{self.path}: max_code_length is {most}, but {program} has {length} characters, and "
+                "OpenEvolve would refuse every proposal as long; set it to 60000"
+            )
 
     @property
     def proposer(self) -> str:
@@ -115,74 +135,73 @@ class Config:
         return f"{llms} and {local}" if self.llm_models else f"{local} (no LLM is used)"
 
 
-def read(path: Path) -> Config:
-    """Read and check a whole configuration file; UsageError names the key, the place and the remedy."""
-    document = _read_yaml(path)
-    section = document.pop("eplb", {}) or {}
-    eplb = _read_section(section, path)
+def read(path: Path, files: bool = True) -> Config:
+    """Read and check a whole configuration file; UsageError names the key, the place and the remedy.
+
+    files: whether what it names must be there too, templates and programs of islands, which a gateway does not need.
+    """
+    document = read_document(path)
+    eplb = _read_section(document.pop("eplb", None), path)
     openevolve = _read_openevolve(document, path)
+    config_values.check(openevolve, eplb.limits.first_call_s, path)
     models = openevolve.llm.models
     for model in models:
         if model.api_key and (why := fault(model.api_key)):
             raise UsageError(
                 f"{path}: llm.api_key, or the variable that it names, {why}, which no key does; give it alone"
             )
-    base = gateway_api_base(models, eplb.gateway, path)
+    api_base = gateway_api_base(models, eplb.gateway, path)
+    if api_base is not None:
+        config_values.check_gateway(api_base, eplb.gateway.models, path)
+    if files:
+        config_paths.check(document, path)
+        config_templates.check(openevolve, config_paths.template_folder(document, path), path)
     return Config(
         path=path,
         eplb=eplb,
-        gateway_api_base=base,
+        gateway_api_base=api_base,
         local_models=tuple(model.name for model in models if model.weight and model.name in BEHAVIOURS),
         llm_models=tuple(model.name for model in models if model.weight and model.name not in BEHAVIOURS),
         direct_models=tuple(
             model.name
             for model in models
-            if model.weight and model.name not in BEHAVIOURS and (base is None or model.api_base != base)
+            if model.weight and model.name not in BEHAVIOURS and (api_base is None or model.api_base != api_base)
         ),
         random_seed=openevolve.random_seed if openevolve.random_seed is not None else 0,
         iterations=openevolve.max_iterations,
         workers=openevolve.evaluator.parallel_evaluations,
         evaluation_s=openevolve.evaluator.timeout,
         rules=Rules(openevolve.diff_pattern, openevolve.enforce_evolve_blocks, openevolve.max_code_length),
+        feature_dimensions=tuple(openevolve.database.feature_dimensions),
     )
 
 
 def read_eplb(path: Path) -> EplbSection:
     """Only our own section: what an evaluation outside a search needs, whatever LLM keys are set."""
-    return _read_section(_read_yaml(path).get("eplb") or {}, path)
+    return section_of(read_document(path), path)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise UsageError(f"cannot read the configuration {path}: {problem.strerror}") from problem
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise UsageError(f"{path} is not YAML: {_without_quotes(problem)}") from problem
-    if not isinstance(document, dict):
-        raise UsageError(f"{path}: expected sections such as llm: and eplb:, found {type(document).__name__}")
-    return document
-
-
-def _without_quotes(problem: Exception) -> str:
-    """What is wrong and where; the parser's own message quotes the file, which may hold a key."""
-    mark = getattr(problem, "problem_mark", None)
-    if mark is None:
-        return "it is not text in UTF-8" if isinstance(problem, UnicodeDecodeError) else "it cannot be parsed"
-    return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(problem, 'problem', None) or 'wrong syntax'}"
+def section_of(document: dict[str, Any], path: Path) -> EplbSection:
+    """The same of a document that was read from `path`."""
+    return _read_section(document.get("eplb"), path)
 
 
 def _read_section(section: object, path: Path) -> EplbSection:
-    _check_keys(section, EplbSection, "eplb", path)
+    section = {} if section is None else section
+    check_keys(section, EplbSection, "eplb", path)
     try:
         eplb = TypeAdapter(EplbSection).validate_python(section)
     except ValidationError as problem:
         first = problem.errors()[0]
         where = ".".join(["eplb", *map(str, first["loc"])])
-        found = "" if first["type"] == "missing" else f", not {first['input']!r}"
+        hidden = first["type"] == "missing" or "gateway" in first["loc"]  # there may be a key
+        found = "" if hidden else f", not {shown(first['input'])}"
         raise UsageError(f"{path}: {where}: {first['msg'].lower()}{found}") from problem
     except UsageError as problem:
         raise UsageError(f"{path}: eplb: {problem}") from problem
+    twice = next((name for name in eplb.checks if eplb.checks.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"{path}: eplb.checks has '{twice}' twice; leave one")
     if eplb.profile not in eplb.profiles:
         raise UsageError(
             f"{path}: eplb.profile '{eplb.profile}' is not one of eplb.profiles "
@@ -196,11 +215,16 @@ def _read_openevolve(document: dict[str, Any], path: Path) -> Any:
     import dacite
     import openevolve.config as theirs  # here: it imports every LLM client
 
-    _check_keys(document, theirs.Config, "", path)
+    check_keys(document, theirs.Config, "", path, ("eplb",))
+    config_numbers.check(document, path)
     try:
-        return theirs.Config.from_dict(document)
+        return theirs.Config.from_dict(copy.deepcopy(document))  # it changes what it is given
     except ValueError as problem:
         variable = str(problem).removeprefix("Environment variable ").removesuffix(" is not set")
+        if variable != str(problem) and not variable.isidentifier():
+            raise UsageError(
+                f"{path}: llm.api_key: between ${{ and }} stands the name of an environment variable, never a key"
+            ) from problem
         if variable != str(problem):
             raise UsageError(
                 f"{path}: llm.api_key asks for the environment variable {variable}, which is not set; "
@@ -208,40 +232,5 @@ def _read_openevolve(document: dict[str, Any], path: Path) -> Any:
             ) from problem
         raise UsageError(f"{path}: {problem}") from problem
     except dacite.DaciteError as problem:
-        raise UsageError(f"{path}: {problem}") from problem
-
-
-def _check_keys(data: object, schema: type, where: str, path: Path) -> None:
-    """Raise UsageError for the first key of nested mappings that the dataclass `schema` does not have."""
-    if not isinstance(data, dict):
-        raise UsageError(f"{path}: {where or 'the file'} must be a mapping of keys, not {type(data).__name__}")
-    known = {name: hint for name, hint in _hints(schema).items() if not name.startswith("_")}
-    for key, value in data.items():
-        place = f"{where}.{key}" if where else str(key)
-        if key not in known:
-            sections = [*known, "eplb"] if not where else [*known]
-            raise UsageError(f"{path}: unknown key '{place}'{suggestion(str(key), sections)}")
-        _check_value(value, known[key], place, path)
-
-
-def _check_value(value: object, hint: object, place: str, path: Path) -> None:
-    parts = [hint, *typing.get_args(hint)]
-    nested = next((part for part in parts if isinstance(part, type) and dataclasses.is_dataclass(part)), None)
-    if nested is None or value is None:
-        return
-    origin = typing.get_origin(hint)
-    if origin is list and isinstance(value, list):
-        for index, item in enumerate(value):
-            _check_keys(item, nested, f"{place}[{index}]", path)
-    elif origin is dict and isinstance(value, dict):
-        for name, item in value.items():
-            _check_keys(item, nested, f"{place}.{name}", path)
-    else:
-        _check_keys(value, nested, place, path)
-
-
-def _hints(schema: type) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(schema)
-    except NameError:  # OpenEvolve names a type that it imports for type checkers only
-        return {item.name: item.type for item in dataclasses.fields(schema)}
+        what = str(problem).partition(" instead of value ")[0]  # the value may be a key
+        raise UsageError(f"{path}: {what}; write a value of that type") from problem

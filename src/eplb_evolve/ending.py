@@ -23,19 +23,20 @@ class Ending:
     exit_code: int
 
 
-def end(run: Path | None, sentence: str, exit_code: int) -> None:
+def end(run: Path | None, sentence: str, exit_code: int, say: bool = True) -> None:
     """Say on stderr why the search ends, and write it down. The first reason of a start counts; later ones are dropped.
 
-    run: the search's folder, None for no file. The caller ends the processes.
+    run: the search's folder, None for no file. say: False where somebody else says it. The caller ends the processes.
     """
     if run is not None and read_ending(run) is not None:
         return
-    print(f"eplb: {sentence}", file=sys.stderr, flush=True)
+    if say:
+        print(f"eplb: {sentence}", file=sys.stderr, flush=True)
     if run is None:
         return
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     temporary = run / f"{FILE_NAME}.tmp"
-    with contextlib.suppress(OSError):  # a full disk may be the reason
+    with contextlib.suppress(OSError):  # that the disk is full may be what the sentence says
         run.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(asdict(Ending(now, sentence, exit_code))) + "\n", encoding="utf-8")
         temporary.replace(run / FILE_NAME)

@@ -4,8 +4,11 @@ A bad candidate is a normal result with a reason (`CandidateFailure` carries it 
 a verdict); a wrong input or a broken environment is an `EplbError`, whose message is one sentence for the user.
 """
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import errno
+import os
+from collections.abc import Iterable, Iterator
 
 
 class EplbError(Exception):
@@ -39,6 +42,37 @@ class CandidateFailure(Exception):
     def at(self, place: str) -> "CandidateFailure":
         """The same failure, on the workload called `place`."""
         return CandidateFailure(f"{self} (on {place})", f"{self.public} (on {place})")
+
+
+MENDS = {
+    errno.EACCES: "work in a folder that you can write to",
+    errno.EPERM: "work in a folder that you can write to",
+    errno.EROFS: "work in a folder that you can write to",
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENFILE: "allow more open files (sysctl fs.file-max)",
+    errno.EFBIG: "allow larger files (ulimit -f)",
+    errno.EAGAIN: "allow more processes (ulimit -u, or the container's pids limit)",
+    errno.ENOMEM: "free memory, or allow more (ulimit -v)",
+}
+"""What the machine may refuse to anybody, and how to mend it."""
+
+
+def in_words(problem: OSError) -> str:
+    """`/tmp/file: No space left on device; make room`."""
+    where = f"{os.fsdecode(problem.filename)}: " if isinstance(problem.filename, str | bytes) else ""
+    mend = f"; {MENDS[problem.errno]}" if problem.errno in MENDS else ""
+    return f"{where}{problem.strerror or problem}{mend}"
+
+
+@contextlib.contextmanager
+def machine_refuses(what: str) -> Iterator[None]:
+    """An OSError in here is the machine's fault: EnvironmentProblem `what: ...`."""
+    try:
+        yield
+    except OSError as problem:
+        raise EnvironmentProblem(f"{what}: {in_words(problem)}") from problem
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

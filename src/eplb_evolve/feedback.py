@@ -1,5 +1,7 @@
 """What a search is told about an evaluation: floats for OpenEvolve, sentences for a proposer, a line for people."""
 
+from collections.abc import Sequence
+
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.printable import printable
@@ -20,11 +22,18 @@ SHOWN: dict[Objective, tuple[str, str]] = {
 """What a progress line shows beside the time, and its unit."""
 
 
-def metrics(evaluation: Evaluation) -> dict[str, float]:
-    """Every measured figure as a plain Python float; OpenEvolve's checkpoints break on anything else."""
+def metrics(evaluation: Evaluation, features: Sequence[str] = ()) -> dict[str, float]:
+    """Every measured figure as a plain Python float; OpenEvolve's checkpoints break on anything else.
+
+    features: figures by which OpenEvolve sorts programs. It drops a program that lacks one, so that they are 0 where
+    nothing was measured.
+    """
     told = {name: value for name in TOLD if (value := getattr(evaluation, name)) is not None}
     flags = {"valid": evaluation.valid, "feasible": evaluation.feasible}
-    return {name: float(value) for name, value in (told | flags).items()}
+    if evaluation.evaluator_failed:
+        flags["evaluator_failed"] = True
+    sorted_by = {name: getattr(evaluation, name) or 0.0 for name in features if name in BY_NAME}
+    return {name: float(value) for name, value in (told | flags | sorted_by).items()}
 
 
 def artifacts(evaluation: Evaluation, objective: Objective = "time") -> dict[str, str]:
@@ -43,6 +52,8 @@ def artifacts(evaluation: Evaluation, objective: Objective = "time") -> dict[str
 def _verdict(evaluation: Evaluation, objective: Objective) -> str:
     if evaluation.feasible:
         return f"Valid, and the load is as balanced as it must be. Only {COUNTS[objective]} counts from here."
+    if evaluation.evaluator_failed:
+        return f"Not judged, the evaluator failed: {evaluation.reason}. This says nothing about the program."
     if evaluation.valid:
         return f"Valid, but not balanced enough: {evaluation.reason}."
     return f"Invalid: {evaluation.reason}."
@@ -88,9 +99,8 @@ def _line(number: int, entry: Entry, best: bool, objective: Objective) -> str:
     how = " ".join(f"{entry.tier} {'+'.join(entry.operators)}".split())
     if evaluation.time_ms is None:
         reason = " ".join(evaluation.reason.split())
-        return f"eplb {number:4d}  {'invalid' if not evaluation.valid else 'infeasible'}: {reason}"[:150]
-    verdict = "feasible" if evaluation.feasible else "infeasible"
+        return f"eplb {number:4d}  {evaluation.status.replace('_', ' ')}: {reason}"[:150]
     name, unit = SHOWN[objective]
     figure = BY_NAME[name].show(getattr(evaluation, name))
     mark = "  <- best so far" if best else ""
-    return f"eplb {number:4d}  {verdict:10s} {evaluation.time_ms:8.2f} ms  {figure:>6s}{unit}  {how}{mark}"
+    return f"eplb {number:4d}  {evaluation.status:10s} {evaluation.time_ms:8.2f} ms  {figure:>6s}{unit}  {how}{mark}"

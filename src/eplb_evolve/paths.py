@@ -1,6 +1,8 @@
 """Where things lie: what the package ships, the project that a command works in, the user's cache."""
 
 import os
+import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +12,7 @@ from eplb_evolve.errors import EnvironmentProblem
 PACKAGE = Path(__file__).resolve().parent
 CONFIG_NAME, SEED_NAME, EVALUATOR_NAME = "evolve_config.yaml", "initial_program.py", "evaluator.py"
 WORKLOADS, SEEDS = "workloads", "seeds"
+CACHE_NAME = "eplb-evolve"
 
 SHIPPED = (WORKLOADS, SEEDS, "prompts", "configs", CONFIG_NAME, SEED_NAME, EVALUATOR_NAME)
 
@@ -84,7 +87,12 @@ class Project:
 
 def project() -> Project:
     """The nearest project from the working directory up; the working directory itself where there is none."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError as problem:
+        raise EnvironmentProblem(
+            f"the working directory cannot be read: {problem.strerror}; cd to another"
+        ) from problem
     for folder in (here, *here.parents):
         found = project_at(folder)
         if found.kind != "none":
@@ -101,6 +109,36 @@ def project_at(folder: Path) -> Project:
 
 
 def cache_dir() -> Path:
-    """$XDG_CACHE_HOME/eplb-evolve, by default ~/.cache/eplb-evolve; created when first written to."""
+    """$XDG_CACHE_HOME/eplb-evolve, by default ~/.cache/eplb-evolve, which is created.
+
+    A user without a home folder, or with one that cannot be written to, gets a folder in the temporary directory that
+    is open to nobody else. EnvironmentProblem where that cannot be had.
+    """
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "eplb-evolve"
+    if base:
+        return Path(base) / CACHE_NAME
+    home = Path(os.path.expanduser("~"))  # unlike Path.home() it stays "~" where nobody knows
+    kept = home / ".cache" / CACHE_NAME
+    return kept if home.is_absolute() and _is_ours(kept) else _private_folder()
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether this user may write to a folder; it is made where it does not exist."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _private_folder() -> Path:
+    mend = "there is no home folder to write to either; set XDG_CACHE_HOME to a folder that can be written to"
+    try:
+        folder = Path(tempfile.gettempdir()) / f"{CACHE_NAME}-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as problem:
+        raise EnvironmentProblem(f"there is no place for a cache: {problem.strerror}; {mend}") from problem
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise EnvironmentProblem(f"{folder} is open to other users and no place for a cache, and {mend}")
+    return folder

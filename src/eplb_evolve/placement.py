@@ -1,4 +1,4 @@
-"""Placements of expert replicas: topology, validity, balance and movement, vectorised over layers.
+"""Placements of expert replicas: validity, balance and movement, vectorised over layers.
 
 Shapes: L layers, E logical experts per layer, R physical experts (replicas, slots) per layer, G GPUs, N nodes.
 """
@@ -8,56 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eplb_evolve.errors import CandidateFailure, UsageError
+from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.topology import Topology as Topology  # noqa: PLC0414  imported from here
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Topology:
-    """Where replicas can go: R slots on G GPUs in N nodes, with experts in groups that may not be torn apart.
-
-    The placement is hierarchical when the groups divide among the nodes, else global (one group, one node), as in
-    DeepSeek's published `rebalance_experts`.
-    """
-
-    replicas: int
-    groups: int
-    nodes: int
-    gpus: int
-
-    def __post_init__(self) -> None:
-        for name in ("replicas", "groups", "nodes", "gpus"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise UsageError(f"topology: {name} must be a positive whole number, not {value!r}")
-        if self.replicas % self.gpus:
-            raise UsageError(
-                f"topology: {self.replicas} replicas do not divide among {self.gpus} GPUs; "
-                f"use {self.replicas // self.gpus * self.gpus or self.gpus} or another multiple of {self.gpus}"
-            )
-        if self.gpus % self.nodes:
-            raise UsageError(f"topology: {self.gpus} GPUs do not divide among {self.nodes} nodes")
-
-    @property
-    def hierarchical(self) -> bool:
-        """Whether every group must stay on one node."""
-        return self.groups % self.nodes == 0
-
-    def check_experts(self, experts: int) -> None:
-        """Raise UsageError unless `experts` logical experts fit this topology."""
-        if experts % self.groups:
-            raise UsageError(f"topology: {experts} experts do not divide into {self.groups} groups")
-        if self.replicas < experts:
-            raise UsageError(
-                f"topology: {self.replicas} replicas cannot hold {experts} experts; "
-                "each expert needs at least one replica"
-            )
-
-    def as_arguments(self) -> tuple[int, int, int, int]:
-        """(num_replicas, num_groups, num_nodes, num_gpus), the order of the candidate's signature."""
-        return self.replicas, self.groups, self.nodes, self.gpus
 
 
 @dataclass(frozen=True)

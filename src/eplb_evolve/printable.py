@@ -7,3 +7,8 @@ def printable(text: str) -> str:
         letter if letter.isprintable() or letter in "\n\t" else letter.encode("unicode_escape").decode("ascii")
         for letter in text
     )
+
+
+def one_line(text: str) -> str:
+    """The same for a name or a sentence, which has no lines: their ends and tabs are spelled out too."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")

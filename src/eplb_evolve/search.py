@@ -20,14 +20,15 @@ from pathlib import Path
 from openevolve.evaluation_result import EvaluationResult
 
 from eplb_evolve import config as configuration
+from eplb_evolve import preflight
+from eplb_evolve.config_paths import standing_alone
 from eplb_evolve.ending import end, forget_ending, read_ending
-from eplb_evolve.errors import EplbError, UsageError
+from eplb_evolve.errors import MENDS, EnvironmentProblem, EplbError, UsageError, in_words, machine_refuses
 from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.measured import seed_ratio, with_speedup
 from eplb_evolve.evaluation.pipeline import evaluate, failed
 from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.evaluation.task import build_task
 from eplb_evolve.feedback import artifacts, metrics, progress_line
 from eplb_evolve.gateway import lifecycle
 from eplb_evolve.gateway.proxies import keep_loopback_direct
@@ -36,24 +37,21 @@ from eplb_evolve.paths import CONFIG_NAME, SEED_NAME, cache_dir, project_at
 from eplb_evolve.proposer.header import made_by
 from eplb_evolve.results.ledger import Entry, Ledger, now
 from eplb_evolve.results.records import versions
-from eplb_evolve.results.run_info import RunInfo, add_start
+from eplb_evolve.results.run_info import RunInfo, add_start, read_starts
+from eplb_evolve.results.same_task import identity, refuse_another
 from eplb_evolve.sandbox.process import die_with_parent
+
+FAILURES = 3
+"""Of the evaluator in a row, after which a search ends: each one wastes a proposal."""
 
 
 class Search:
     """One run: its task, its ledger, and a bench in the process that evaluates."""
 
     def __init__(self, config: configuration.Config, root: Path, run: Path) -> None:
-        section = config.eplb
         self.config, self._project = config, project_at(root)
         self.ledger = Ledger(run)
-        self.task = build_task(
-            self._project.workloads,
-            section.workload,
-            section.checks,
-            section.settings(),
-            topology=section.topology,
-        )
+        self.task = config.eplb.task(self._project.workloads)
         self._bench: Bench | None = None
         self._lock = threading.Lock()
 
@@ -65,13 +63,17 @@ class Search:
             try:
                 evaluation = self._evaluate(program)
             except Exception as problem:  # not the candidate's fault: into the ledger, and the run goes on
-                text = str(problem) if isinstance(problem, EplbError) else traceback.format_exc()
-                evaluation = failed(program, source, self.task, self._bench, f"the evaluator failed: {text}")
+                evaluation = failed(program, source, self.task, self._bench, _told(problem))
+                evaluation = dataclasses.replace(evaluation, evaluator_failed=True)
                 self._drop_bench()
-            self._record(evaluation, source)
-            self._end_if_useless(evaluation)
+            try:
+                self._record(evaluation, source)
+            except EnvironmentProblem as problem:  # without a ledger the proposals are paid for and lost
+                self.end(str(problem), problem.exit_code)
+            else:
+                self._end_if_useless(evaluation)
         told = artifacts(evaluation, self.task.settings.objective)
-        return EvaluationResult(metrics=metrics(evaluation), artifacts=told)
+        return EvaluationResult(metrics=metrics(evaluation, self.config.feature_dimensions), artifacts=told)
 
     def _evaluate(self, program: Path) -> Evaluation:
         if self._bench is None:
@@ -89,11 +91,25 @@ class Search:
         return Incumbent(file, best.evaluation.ratio_to_reference, run.combined_score, run.ratio_high, run.sha256)
 
     def _end_if_useless(self, evaluation: Evaluation) -> None:
-        """End the search when the program that it starts from is invalid. OpenEvolve's main process evaluates it."""
+        """End the search when the program that it starts from is invalid, or when nothing can be judged here.
+
+        OpenEvolve's main process evaluates that program; a search that is resumed judges its first one in a worker.
+        """
+        if evaluation.evaluator_failed:
+            if self._evaluator_keeps_failing():
+                self.end(f"the evaluator failed: {' '.join(evaluation.reason.split())}", EnvironmentProblem.exit_code)
+            return
         if multiprocessing.parent_process() is not None or evaluation.valid:
             return
         reason = " ".join(evaluation.reason.split())
         self.end(f"the program that the search starts from is invalid: {reason}; mend it, or start from another", 1)
+
+    def _evaluator_keeps_failing(self) -> bool:
+        """Whether it has judged nothing since the last start, or failed FAILURES times in a row."""
+        starts = read_starts(self.ledger.run)
+        since = starts[-1].started if starts else ""
+        told = [each.evaluation.evaluator_failed for each in self.ledger.entries() if each.when >= since]
+        return all(told) or (len(told) >= FAILURES and all(told[-FAILURES:]))
 
     def end(self, sentence: str, exit_code: int) -> None:
         """Say why the search cannot go on, and end it: OpenEvolve keeps what it has, unless it has only just begun."""
@@ -121,6 +137,15 @@ class Search:
         print(progress_line(number, entry, best, self.task.settings.objective), file=sys.stderr, flush=True)
 
 
+def _told(problem: Exception) -> str:
+    """A sentence where the problem is the machine's, else the traceback."""
+    if isinstance(problem, EplbError):
+        return str(problem)
+    if isinstance(problem, OSError) and problem.errno in MENDS:
+        return in_words(problem)
+    return traceback.format_exc()
+
+
 def open_search(evaluator_file: str) -> Search:
     """The search that this OpenEvolve process belongs to; starts the gateway if the configuration asks.
 
@@ -128,7 +153,8 @@ def open_search(evaluator_file: str) -> Search:
     OpenEvolve would show a traceback.
     """
     try:
-        return _open(Path(evaluator_file).resolve().parent)
+        with machine_refuses("the search cannot start"):
+            return _open(Path(evaluator_file).resolve().parent)
     except EplbError as problem:
         print(f"eplb: {problem}", file=sys.stderr)
         sys.exit(problem.exit_code)
@@ -142,16 +168,30 @@ def _open(root: Path) -> Search:
         die_with_parent(os.getppid())  # OpenEvolve's workers would outlive a killed main process
         return search
     read, run = search.config, given.run
-    atexit.register(_leave, run)
-    add_start(run, _start(given, search, root))
+    refuse_another(run, search.task)
+    if given.checkpoint is None:
+        read.check_start(given.seed_program)
+    else:
+        refuse_another(given.checkpoint.absolute().parent.parent, search.task)
+    preflight.demand(preflight.search_needs(read.eplb.limits, run))
+    add_start(run, _start(given, search, root), standing_alone(given.config))
     forget_ending(run)
-    if read.gateway_api_base is not None:
-        lifecycle.ensure_running(read.gateway_api_base, _service(read, run))
+    endpoint = _start_gateway(read, run) if read.gateway_api_base is not None else None
+    atexit.register(_leave, run, endpoint.port if endpoint is not None else None)
     print(
         f"eplb: searching on {search.task.workload.name} with {read.proposer}; ledger: {search.ledger.file}",
         file=sys.stderr,
     )
     return search
+
+
+def _start_gateway(read: configuration.Config, run: Path) -> lifecycle.Endpoint | None:
+    """Why it cannot start is why the search ends."""
+    try:
+        return lifecycle.ensure_running(str(read.gateway_api_base), _service(read, run))
+    except EnvironmentProblem as problem:
+        end(run, str(problem), problem.exit_code, say=False)
+        raise
 
 
 def _service(read: configuration.Config, run: Path) -> Service:
@@ -169,9 +209,16 @@ def _service(read: configuration.Config, run: Path) -> Service:
     )
 
 
-def _leave(run: Path) -> None:
-    """The exit code of a search that ended early: OpenEvolve itself says "Evolution complete!" and returns 0."""
+def _leave(run: Path, port: int | None) -> None:
+    """The last words and the exit code of a search that ended early, or to which no program came.
+
+    OpenEvolve itself says "Evolution complete!" and returns 0. port: of the gateway, which dies after this process.
+    """
     ending = read_ending(run)
+    about = lifecycle.health(port) if ending is None and port is not None else None
+    if about and about.get("in_vain"):
+        end(run, about["in_vain"], EnvironmentProblem.exit_code, say=False)
+        ending = read_ending(run)
     if ending is not None:
         sys.stdout.flush()
         print(f"eplb: {ending.sentence}", file=sys.stderr, flush=True)
@@ -186,24 +233,24 @@ class _Given:
     run: Path
     seed_program: Path
     iterations: int | None
-    resumed: bool
+    checkpoint: Path | None
 
 
 def _command_line(root: Path) -> _Given:
     """Of the openevolve-run that imports us; the configuration and output of root's own for any other host."""
     if Path(sys.argv[0]).name != "openevolve-run":
-        return _Given(root / CONFIG_NAME, root / "openevolve_output", Path(SEED_NAME), None, False)
+        return _Given(root / CONFIG_NAME, root / "openevolve_output", Path(SEED_NAME), None, None)
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("initial_program", nargs="?", default="", type=Path)
     parser.add_argument("--config", "-c")
     parser.add_argument("--output", "-o")
     parser.add_argument("--iterations", "-i", type=int)
-    parser.add_argument("--checkpoint")
+    parser.add_argument("--checkpoint", type=Path)
     known, _ = parser.parse_known_args(sys.argv[1:])
     if known.config is None:
         raise UsageError(f"openevolve-run was started without --config; add --config {CONFIG_NAME}")
     run = Path(known.output) if known.output else known.initial_program.parent / "openevolve_output"
-    return _Given(Path(known.config), run, known.initial_program, known.iterations, known.checkpoint is not None)
+    return _Given(Path(known.config), run, known.initial_program, known.iterations, known.checkpoint)
 
 
 def _start(given: _Given, search: Search, root: Path) -> RunInfo:
@@ -216,7 +263,7 @@ def _start(given: _Given, search: Search, root: Path) -> RunInfo:
         started=now(),
         command=(Path(sys.argv[0]).name, *(_from(root, argument) for argument in sys.argv[1:])),
         iterations=given.iterations or read.iterations,
-        resumed=given.resumed,
+        resumed=given.checkpoint is not None,
         workload=search.task.workload.name,
         objective=read.eplb.objective,
         proposer=read.proposer,
@@ -225,6 +272,7 @@ def _start(given: _Given, search: Search, root: Path) -> RunInfo:
         seed_sha256=digest,
         config=given.config.read_text(encoding="utf-8"),
         versions=versions(),
+        task=identity(search.task),
     )
 
 

@@ -84,6 +84,7 @@ def test_a_topology_override(eplb, program):
         (["evaluate", SEED, "--split", "hold"], 2, "split is search or holdout, not 'hold'"),
         (["evaluate", SEED, "--device", "gpu"], 2, "device is cpu or cuda, not 'gpu'"),
         (["evaluate", SEED, "--replicas", "41"], 2, "41 replicas do not divide among 8 GPUs"),
+        (["compare", SEED, SEED, "--replicas", "32", "--gpus", "3"], 2, "--replicas 33 --groups 1 --nodes 1 --gpus 3"),
         (["evaluate", SEED, "--replicas", "24"], 2, "24 replicas cannot hold 32 experts"),
         (["evaluate", SEED, "--config", "none.yaml"], 2, "cannot read the configuration none.yaml"),
         (["workloads", "show", "gptoss20b-phasd"], 2, "did you mean 'gptoss20b-phased'?"),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from eplb_evolve.errors import EnvironmentProblem
 from eplb_evolve.results.ledger import Ledger
 
 EPLB = Path(sys.executable).with_name("eplb")
+SEED_SHA256 = hashlib.sha256(SEED.read_bytes()).hexdigest()
 
 
 @pytest.fixture
@@ -190,12 +192,60 @@ def test_resuming_takes_the_last_complete_checkpoint_and_the_runs_own_seed_and_c
     ]
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_resuming_a_run_whose_copy_has_relative_paths_uses_its_configuration_if_unchanged(
+    eplb, interrupted, stand_in, boards, tmp_path, changed
+):
+    """Runs kept a mere copy once: beside it there are no templates."""
+    told, config, conf = stand_in(), interrupted / "config.yaml", tmp_path / "conf"
+    shutil.copytree(ROOT / "prompts", conf / "prompts")
+    text = config.read_text().replace(str(ROOT / "prompts"), "prompts")
+    (conf / "config.yaml").write_text(text + "# changed" * changed)
+    command = ("openevolve-run", "seed.py", "evaluator.py", "--config", str(conf / "config.yaml"), "--output", "run")
+    started(interrupted, 1, 50, seed_program=str(SEED), seed_sha256=SEED_SHA256, config=text, command=command)
+    code, _, err = eplb("run", "--resume", interrupted)
+    if changed:
+        assert code == 2
+        assert f"eplb: {config}: prompt.template_dir: there is no folder {interrupted / 'prompts'}" in err
+        assert not told.exists()
+    else:
+        assert code == 0
+        assert json.loads(told.read_text())[4] == str(conf / "config.yaml")
+
+
 def test_resuming_with_a_program_and_a_configuration_uses_those(eplb, interrupted, stand_in, boards, configured):
     told, config = stand_in(), configured(free_port())
     assert eplb("run", SEED, "--resume", interrupted, "--config", config)[0] == 0
     arguments = json.loads(told.read_text())
     assert arguments[1] == "initial_program.py"
     assert arguments[4] == str(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"workload": "gptoss20b-mixed"}, "workload is gptoss20b-phased there, gptoss20b-mixed now"),
+        ({"topology": {"replicas": 64, "groups": 1, "nodes": 1, "gpus": 8}}, "topology.replicas is 40 there, 64 now"),
+        ({"profile": "strict"}, "thresholds.same_window is 0.95 there, 0.99 now"),
+        ({"objective": "balance"}, "objective is time there, balance now"),
+    ],
+)
+def test_resuming_with_another_task_is_refused_before_anything_starts(
+    eplb, interrupted, stand_in, configured, changes, sentence
+):
+    told, config = stand_in(), configured(free_port(), eplb=changes)
+    code, _, err = eplb("run", "--resume", interrupted, "--config", config)
+    assert code == 2
+    assert f"\neplb: {interrupted} holds a search on another task, whose scores cannot be compared ({sentence}" in err
+    assert not told.exists()
+
+
+def test_a_program_longer_than_the_limit_is_said_before_anything_starts(eplb, configured, tmp_path, stand_in):
+    told = stand_in()
+    code, _, err = eplb("run", "--config", configured(free_port(), max_code_length=1000), "--output", tmp_path / "run")
+    assert code == 2
+    assert "max_code_length is 1000, but " in err
+    assert not told.exists()
 
 
 def test_resuming_without_the_programs_text_asks_for_it(eplb, interrupted, stand_in):
@@ -233,7 +283,7 @@ def wait_for(condition, seconds=60):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_is_handed_on(tmp_path, number):
-    search = child(tmp_path, f"signal.signal({int(number)}, lambda *_: os._exit(7))")
+    search = child(tmp_path, "signal.signal(signal.SIGTERM, lambda *_: os._exit(7))")
     with search.signals_forwarded():
         os.kill(os.getpid(), number)
         assert search.ended_within(60)
@@ -241,7 +291,7 @@ def test_the_first_signal_is_handed_on(tmp_path, number):
 
 
 def test_the_second_signal_kills_it_and_its_group(tmp_path):
-    stubborn = "signal.signal(signal.SIGINT, lambda *_: pathlib.Path('asked').touch())\n"
+    stubborn = "signal.signal(signal.SIGTERM, lambda *_: pathlib.Path('asked').touch())\n"
     search = child(tmp_path, f"{stubborn}\nif os.fork() == 0: time.sleep(600)")
     family = psutil.Process(int((tmp_path / "ready").read_text())).children()
     with search.signals_forwarded():

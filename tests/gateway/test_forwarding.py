@@ -1,7 +1,9 @@
 """What is forwarded, tried again, passed on, counted and recorded."""
 
 import base64
+import html
 import json
+import re
 from types import SimpleNamespace
 
 import openai
@@ -109,6 +111,36 @@ def test_nor_is_a_piece_of_the_key_or_another_spelling(forward, tmp_path, echoed
     with upstream(answer(f"your key is {echoed}.")) as endpoint:
         assert echoed not in complete(forward(endpoint)).choices[0].message.content
     assert not [file for file in tmp_path.rglob("*") if file.is_file() and echoed in file.read_text()]
+
+
+def streamed(*parts):
+    events = [{"choices": [{"delta": {"content": part}}]} for part in parts]
+    return (200, "".join(f"data: {json.dumps(event)}\n\n" for event in events), {})
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        streamed(*(KEY[at : at + 5] for at in range(0, len(KEY), 5))),
+        answer([{"type": "text", "text": KEY[at : at + 6]} for at in range(0, len(KEY), 6)]),
+        answer(f"{KEY[:7]}<think>x</think>{KEY[7:]}"),
+        (401, '{"error": "' + "".join(f"\\u{ord(letter):04x}" for letter in KEY) + '"}', {}),
+        (400, "<html>" + "".join(f"&#{ord(letter)};" for letter in KEY), {}),
+        (200, json.dumps({"error": {"message": KEY[:9]}}).replace(KEY[1], f"\\u{ord(KEY[1]):04x}"), {}),
+        (200, json.dumps({"choices": [{"message": {"refusal": f"not with {KEY}"}}]}), {}),
+    ],
+)
+def test_what_decoding_joins_is_scrubbed_as_well(forward, tmp_path, capfd, step):
+    said = ""
+    with upstream(step) as endpoint:
+        try:
+            said = complete(forward(endpoint, retry_seconds=0.1)).choices[0].message.content
+        except openai.APIStatusError as error:
+            said = str(error)
+    texts = [said, *(file.read_text() for file in tmp_path.rglob("*") if file.is_file()), *capfd.readouterr()]
+    plain = [re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), text) for text in texts]
+    for at in range(len(KEY) - 7):
+        assert not [text for text in plain if KEY[at : at + 8] in html.unescape(text)]
 
 
 def test_the_key_is_written_nowhere_even_when_the_endpoint_echoes_it(forward, tmp_path, capfd):

@@ -34,10 +34,10 @@ def searching(serve, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "kill", lambda *arguments: sent.append(arguments))
     monkeypatch.setattr(upstream_module, "_FIRST_REPLY_S", 0.1)
 
-    def start(api_base, **settings):
+    def start(api_base, workers=1, **settings):
         model = ForwardedModel(api_base, "TEST_KEY")
         gateway = GatewaySettings(**{"request_timeout_s": 0.5, "retry_seconds": 0.2, "models": {"m": model}} | settings)
-        service = Service(0, run=str(tmp_path / "run"), gateway=gateway, parent=os.getppid())
+        service = Service(0, run=str(tmp_path / "run"), gateway=gateway, parent=os.getppid(), workers=workers)
         url = serve(service) + "/v1"
         return openai.OpenAI(api_key="none", base_url=url, max_retries=0), tmp_path / "run", sent
 
@@ -135,6 +135,75 @@ def test_a_cut_rewrite_is_no_program_unless_its_code_is_whole(searching):
         assert complete(client, rewrite).choices[0].message.content.startswith("```python")
         with pytest.raises(openai.InternalServerError, match="the reply is cut at the endpoint's own limit"):
             complete(client, rewrite)
+
+
+@pytest.mark.parametrize("kept", ["ledger", "record"])
+def test_no_idle_worker_is_waited_for(searching, kept):
+    """Two workers, and only one has anything left to do."""
+    with upstream(GOOD, TALK) as endpoint:
+        client, run, sent = searching(endpoint.api_base, give_up_after=1, workers=2)
+        complete(client, PROMPT)
+        run.mkdir(exist_ok=True)
+        waiting = threading.Thread(target=ask_until_the_end, args=(client, run, 1))
+        waiting.start()
+        while read_ending(run) is None:
+            time.sleep(0.01)
+        if kept == "record":  # the first reply's program is still being evaluated
+            time.sleep(0.3)
+            assert not sent
+        (run / "ledger.jsonl").write_text("{}\n")
+        waiting.join(60)
+        assert len(sent) == 1
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        (200, '{"choices": [{"message": {"content": "a"}}]}', {"Content-Type": "application/json; charset=hex"}),
+        pytest.param((500, "[" * 100_000, {}), id="deep"),
+        pytest.param((200, '{"usage": {"prompt_tokens": 1' + "0" * 400 + "}}", {}), id="large"),
+        (200, 'data: {"choices": [{"delta": [3]}]}\n\n', {}),
+    ],
+)
+def test_every_answer_is_recorded_and_counted(searching, step):
+    with upstream(GOOD, step) as endpoint:
+        client, run, _ = searching(endpoint.api_base, give_up_after=3)
+        assert ask_until_the_end(client, run) == 4
+    assert len((run / "exchanges.jsonl").read_text().splitlines()) == 4
+
+
+def test_what_breaks_the_gateway_counts_as_well(searching, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(upstream_module, "read_reply", broken)
+    with upstream(GOOD) as endpoint:
+        client, run, _ = searching(endpoint.api_base, give_up_after=2)
+        assert ask_until_the_end(client, run) == 2
+    assert "the gateway cannot read its answer (ZeroDivisionError)" in read_ending(run).sentence
+    assert len((run / "exchanges.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_search_that_ends_before_that_can_ask_what_came_of_it(searching):
+    with upstream(TALK, TALK, GOOD) as endpoint:
+        client, _, _ = searching(endpoint.api_base)
+        found = []
+        for _ in range(3):
+            complete(client, PROMPT)
+            found.append(client.get("http://" + client.base_url.netloc.decode() + "/health", cast_to=object)["in_vain"])
+    assert found[0].startswith("no program came of 1 request; the last: the endpoint of m, ")
+    assert found[1].startswith("no program came of 2 requests; the last: ")
+    assert found[2] == ""
+
+
+@pytest.mark.parametrize("after", ["0.001", "0", "1e-9"])
+def test_a_tiny_wait_is_no_hot_loop(searching, after):
+    with upstream(GOOD, error(429, "slow down", Retry_After=after)) as endpoint:
+        client, _, _ = searching(endpoint.api_base)
+        complete(client, PROMPT)
+        with pytest.raises(openai.RateLimitError):
+            complete(client, PROMPT)
+        assert len(endpoint.bodies) < 30
 
 
 def test_without_a_search_nothing_ends(serve, tmp_path):

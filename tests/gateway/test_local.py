@@ -99,7 +99,7 @@ def test_health_identifies_the_server(served):
     url, _ = served
     with urllib.request.urlopen(url + "/health") as response:
         health = json.load(response)
-    assert health == {"name": NAME, "pid": os.getpid(), "seed": 11, "proposals": 0}
+    assert health == {"name": NAME, "pid": os.getpid(), "seed": 11, "proposals": 0, "in_vain": ""}
     with urllib.request.urlopen(url + "/v1/models") as response:
         assert json.load(response)["data"][0]["id"] == "embedded"
 

@@ -49,7 +49,7 @@ def test_what_proves_nothing_is_let_pass(models):
         (error(401, f"Incorrect key {KEY[:10]}"), "401: Incorrect key <key>; check the key in TEST_KEY"),
         (error(403, "No access"), "403: No access; check the key in TEST_KEY"),
         ((401, "", {}), "401: it gives no reason; check the key in TEST_KEY"),
-        (STALL, "no answer within 0.2 s"),
+        (STALL, "no answer within 0.2 s; the server hangs or is busy, or api_base leads elsewhere"),
     ],
 )
 def test_what_can_only_fail_is_said(models, words, monkeypatch):

@@ -69,9 +69,10 @@ def test_a_proxy_that_refuses_is_named_by_its_variable_alone(proxied, name):
 @pytest.mark.parametrize(
     ("before", "direct"),
     [
-        ({"HTTP_PROXY": "http://p"}, "127.0.0.1,localhost,::1"),
-        ({"HTTP_PROXY": "http://p", "no_proxy": "a, b"}, "a,b,127.0.0.1,localhost,::1"),
-        ({"https_proxy": "http://p", "NO_PROXY": "localhost,b"}, "localhost,b,127.0.0.1,::1"),
+        ({"HTTP_PROXY": "http://p"}, "127.0.0.1,localhost,::1,0.0.0.0"),
+        ({"HTTP_PROXY": "http://p", "no_proxy": "a, b"}, "a,b,127.0.0.1,localhost,::1,0.0.0.0"),
+        ({"https_proxy": "http://p", "NO_PROXY": "localhost,b"}, "localhost,b,127.0.0.1,::1,0.0.0.0"),
+        ({"https_proxy": "http://p", "NO_PROXY": "b,*"}, "*"),
         ({"HTTP_PROXY": " "}, None),
         ({}, None),
     ],
@@ -80,6 +81,19 @@ def test_what_is_exempt_already_stays_so(before, direct):
     environment = dict(before)
     keep_loopback_direct(environment)
     assert environment.get("NO_PROXY") == environment.get("no_proxy", environment.get("NO_PROXY")) == direct
+
+
+@pytest.mark.parametrize("value", ["SOCKS://h:1", " socks5://h:1 ", "socks://h:1"])
+def test_a_socks_proxy_is_written_as_the_client_takes_it(value):
+    environment = {"ALL_PROXY": value}
+    keep_loopback_direct(environment)
+    assert environment["ALL_PROXY"] == "socks5://h:1"
+
+
+def test_an_endpoint_on_this_machine_under_another_name_is_asked_directly():
+    environment = {"ALL_PROXY": "http://p"}
+    keep_loopback_direct(environment, ["http://127.0.0.2:8000/v1", "http://h.localhost/v1", "https://remote/v1"])
+    assert environment["NO_PROXY"].endswith(",0.0.0.0,127.0.0.2,h.localhost")
 
 
 def test_openevolve_s_client_can_be_made_where_a_socks_proxy_is_set():

@@ -5,6 +5,7 @@ import json
 import pytest
 from gateway.scripted_upstream import answer
 
+from eplb_evolve.gateway.models import known_models
 from eplb_evolve.gateway.replies import read_reply
 from eplb_evolve.gateway.words import error_words
 
@@ -46,6 +47,21 @@ def events(*deltas, reason="stop", end="data: [DONE]\n"):
         events({"role": "assistant"}, {"content": DIFF[:30]}, {"content": DIFF[30:]}),
         events({"reasoning_content": "hm"}, {"content": DIFF}, end=""),
         ": keep-alive\n\n" + events({"content": DIFF}),
+        "retry: 3000\n" + events({"content": DIFF}),
+        events({"content": [{"type": "text", "text": DIFF}]}),
+        events(DIFF),
+        events({"content": DIFF[:9] + "\u2028"}, {"content": DIFF[9:]}).replace("\\u2028", ""),
+        "\ufeff" + message(content=DIFF),
+        f": PROCESSING\n\n: PROCESSING\n{message(content=DIFF)}",
+        f"{message(content=DIFF)}\ndata: [DONE]",
+        message(content=[{"thought": True, "text": "hm"}, {"type": "text", "text": DIFF}]),
+        message(content=f"<seed:think>{DIFF}</seed:think>{DIFF}"),
+        message(content=f"<|START_THINKING|>{DIFF}<|END_THINKING|>{DIFF}"),
+        message(content=f"<unused94>thought {DIFF}<unused95>{DIFF}"),
+        message(content=f"analysis{DIFF}assistantfinal{DIFF}"),
+        message(content=f"<|start|>assistant<|channel|>final <|constrain|>text<|message|>{DIFF}"),
+        message(content=f"{DIFF}</think>"),
+        message(content=f"{DIFF}<think>now that was"),
     ],
 )
 def test_the_text_is_found(text):
@@ -76,9 +92,19 @@ def test_the_usage_of_a_streamed_answer_is_kept():
         ("  <!DOCTYPE html><body>Hello <b>you</b>", "a web page, 'Hello you'", False),
         ("not at all", "the answer is not JSON: not at all", True),
         ("", "the answer is not JSON: nothing", True),
-        ("[" * 100_000, "the answer is not JSON: [[[", True),
+        pytest.param("[" * 100_000, "the answer is not JSON: [[[", False, id="deep"),
         ('{"detail": "wait"}', "the answer is no chat completion: wait", True),
         ("data: {}\n\n", "the answer is not JSON", True),
+        ('{"choices": [' + "1, " * 200, "the answer is not JSON", False),
+        ('{"choices": null, "usage": {"prompt_tokens": 9}}', "the answer is no chat completion", False),
+        ('{"type": "message", "content": [], "usage": {}}', "the answer is no chat completion", False),
+        (message("sensitive", content=""), "refuses (finish_reason sensitive)", False),
+        (message(content=[{"type": "refusal", "refusal": "no"}]), "the model refuses: no", False),
+        (message("model_length", content=""), "the reply is cut at max_tokens = 16", False),
+        ("<!-- --><html><title>Hi", "a web page", False),
+        (message(content="<|start|>assistant<|channel|>analysis<|message|>so"), "reasoning alone", False),
+        (message(content="So: <thoughts>well"), "reasoning alone", False),
+        ('data: {"choices": [{"delta": 3}]}\n', "the answer is not JSON", True),
     ],
 )
 def test_what_holds_no_text_is_named_and_asked_for_again_only_where_that_is_free(text, why, again):
@@ -141,10 +167,24 @@ def test_a_cut_text_is_handed_on_with_what_to_say_if_no_program_comes_of_it():
         ("no\n\x1b[2J", "no \\x1b[2J"),
         ("", "it gives no reason"),
         ("null", "it gives no reason"),
+        ('{"base_resp": {"status_code": 1008, "status_msg": "no"}}', "no"),
     ],
 )
 def test_the_words_of_an_error_are_found(text, words):
     assert error_words(text) == words
+
+
+def test_a_streamed_answer_that_breaks_off_is_cut():
+    text = events({"content": DIFF}).partition('data: {"choices": [{"delta": {}, "fini')[0] + 'data: {"choi'
+    reply = read_reply(text)
+    assert (reply.text, reply.cut) == (DIFF, True)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ' * 100_000], ids=["lists", "objects"])
+def test_deep_nesting_breaks_nothing(text):
+    assert error_words(text)
+    assert known_models(text) == []
+    assert read_reply(text).text is None
 
 
 def test_long_words_are_shortened():

@@ -29,6 +29,15 @@ WRITTEN = {
 }
 
 
+def test_a_body_to_be_kept_is_read_before_it_is_scrubbed():
+    key = "sk-abcdefghijklmnop"
+    spelled = "".join(f"\\u{ord(letter):04x}" for letter in key)
+    entities = "".join(f"&#{ord(letter)};" for letter in key)
+    for body in (f'{{"error": "{spelled}"}}', f"no json {spelled}", f"<html>{entities}</html>", f'["{key}"]'):
+        assert "abcdefgh" not in json.dumps(html.unescape(Secret(key).scrub_body(body)))
+        assert spelled[:48] not in Secret(key).scrub_body(body)
+
+
 def pieces(text):
     return {text[at : at + PIECE] for at in range(len(text) - PIECE + 1)}
 

@@ -25,6 +25,7 @@ def written(tmp_path):
     def write(names=("big",), llm=None, model=None, **gateway):
         document = yaml.safe_load((ROOT / "evolve_config.yaml").read_text())
         document["llm"] |= {"models": [{"name": name} for name in names], "timeout": 900} | (llm or {})
+        document["prompt"]["template_dir"] = str(ROOT / "prompts")
         document["eplb"]["gateway"] = {"models": {"big": MODEL | (model or {})}} | gateway
         file = tmp_path / "config.yaml"
         file.write_text(yaml.safe_dump(document))

@@ -14,6 +14,24 @@ def usage(prompt, completion, total):
 
 
 @pytest.mark.parametrize(
+    ("usage", "prompt", "completion"),
+    [
+        ({"total_tokens": 50}, 0, 50),
+        ({"prompt_tokens": None, "total_tokens": 50}, 0, 50),
+        ({"completion_tokens": 7}, 0, 7),
+        ({"prompt_tokens": "10", "completion_tokens": "7"}, 10, 7),
+        ({"input_tokens": 10, "output_tokens": 7}, 10, 7),
+        ({"prompt_tokens": -5, "completion_tokens": 7}, 0, 7),
+        ({"prompt_tokens": float("nan"), "completion_tokens": 7}, 0, 7),
+        ({"prompt_tokens": 10, "completion_tokens": 7, "total_tokens": 10**400}, 10, 7),
+    ],
+)
+def test_usage_in_other_forms_is_counted(usage, prompt, completion):
+    found = read_usage({"usage": usage}, ForwardedModel("http://h/v1", None, 1.0, 1.0))
+    assert (found.prompt_tokens, found.completion_tokens) == (prompt, completion)
+
+
+@pytest.mark.parametrize(
     ("stated", "completion"),
     [
         ((1000, 100, 1100), 100),
@@ -31,7 +49,7 @@ def test_what_the_total_holds_beyond_the_prompt_was_completed(stated, completion
 
 
 @pytest.mark.parametrize(
-    "stated", [(None, None, 9), (5, None, None), (True, True, True), (-5, 3, 3), ("5", 3, 8), (float("nan"), 1, 1)]
+    "stated", [(5, None, None), (True, True, True), (5, -3, "x"), (1, float("nan"), None), ("5", "3e2", [8])]
 )
 def test_no_usage_is_read_out_of_what_is_none(stated):
     assert read_usage(usage(*stated), MODEL) is None

@@ -5,8 +5,10 @@ import json
 import pytest
 from ledgers import START, append, entry, finished, line, started
 
+from eplb_evolve.cli import live
 from eplb_evolve.errors import UsageError
 from eplb_evolve.results import progress
+from eplb_evolve.results.board import evolved_rows
 from eplb_evolve.results.ledger import FILE_NAME, Ledger
 from eplb_evolve.results.progress import KEPT, STILL_S, Follower
 
@@ -32,6 +34,19 @@ def test_counts_shares_and_the_best(run):
     assert seen.left_s == pytest.approx(300.0)
     assert seen.elapsed_s == 310
     assert (seen.workload, seen.objective, seen.proposer) == ("w", "time", "models m")
+
+
+def test_what_the_evaluator_failed_at_counts_against_no_program(run):
+    failed = entry(90, evaluator_failed=True, reason="the disk is full")
+    append(run, entry(60, 50.0), failed, entry(120), entry(180, 3.0, feasible=False, evaluator_failed=False))
+    seen = look(run, 200)
+    assert (seen.done, seen.feasible, seen.invalid, seen.evaluator_failed) == (4, 1, 1, 1)
+    assert seen.feasible_share == pytest.approx(1 / 3)
+    assert "1 feasible, 1 infeasible, 1 invalid, 1 evaluator failed; best:" in live.summary(seen)
+    assert live.evaluation_line(seen.recent[1], seen) == "eplb    2  evaluator failed: the disk is full"
+    assert [row.evaluation.status for row in evolved_rows(Ledger(run).entries())] == [
+        *("feasible", "invalid", "infeasible")
+    ]
 
 
 def test_the_best_is_the_one_that_the_ledger_names(run):

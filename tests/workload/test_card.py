@@ -60,9 +60,9 @@ def test_an_unknown_split_is_named_with_a_suggestion() -> None:
     [
         ({"name": "Small One"}, "name: 'Small One' may hold only lower-case letters"),
         ({"sha256": "abc"}, "sha256: 'abc' is not 64 lower-case hexadecimal digits"),
-        ({"top_k": 0}, "top_k: must be 1 or more, it is 0"),
-        ({"interval_steps": -5}, "interval_steps: must be 1 or more"),
-        ({"shape": (58, 0, 8)}, "shape: layers: must be 1 or more"),
+        ({"top_k": 0}, "top_k: must be a positive whole number up to 8, not 0"),
+        ({"interval_steps": -5}, "interval_steps: must be a positive whole number"),
+        ({"shape": (58, 0, 8)}, "shape: layers: must be a positive whole number"),
         ({"shape": (58, 6, 13)}, "topology: 12 replicas cannot hold 13 experts"),
         ({"interval_steps": 10}, "split.search: window .* does not exist; 58 steps hold windows 0 to 4"),
         ({"tasks": (Task("late", (1, 57)),)}, r"tasks: 'late' has steps \[1, 57\]; it must begin at step 0"),

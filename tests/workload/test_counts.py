@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eplb_evolve.errors import UsageError
-from eplb_evolve.workload.counts import Counts, read_counts, sum_windows, write_counts
+from eplb_evolve.workload.counts import MOST, Counts, accept, read_counts, sum_windows, write_counts
 
 
 def test_counts_come_back_as_uint32_from_a_small_file(tmp_path: Path, counts: Counts) -> None:
@@ -71,7 +71,7 @@ def test_an_array_without_archive_is_refused(tmp_path: Path) -> None:
     ("arrays", "message"),
     [
         ({"load": np.zeros((1, 1, 1), np.uint8)}, "not an .npz archive with an array 'counts'"),
-        ({"counts": np.zeros((1, 1, 1))}, "'counts' must hold unsigned whole numbers, it is float64"),
+        ({"counts": np.full((1, 1, 1), 0.5)}, "step 0, layer 0, expert 0: 0.5 is no whole number"),
         ({"counts": np.zeros((2, 1, 1), np.uint8)}, r"has shape \[2, 1, 1\], the card says \[1, 1, 1\]"),
         ({"counts": np.array([{}], dtype=object)}, "not an .npz archive"),
     ],
@@ -89,3 +89,60 @@ def test_windows_are_sums_of_whole_intervals(counts: Counts) -> None:
     windows = sum_windows(counts, 5)
     assert windows.shape == (11, 6, 8)
     np.testing.assert_array_equal(windows[3], counts[15:20].sum(axis=0))
+
+
+def changed(value: object, dtype: type = np.int64) -> np.ndarray:
+    array = np.ones((4, 3, 8), dtype)
+    array[3, 1, 2] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (changed(-100), "step 3, layer 1, expert 2: -100 is negative"),
+        (changed(np.nan, np.float64), "step 3, layer 1, expert 2: nan is no number"),
+        (changed(np.inf, np.float16), "expert 2: inf is no number"),
+        (changed(0.01, np.float64), "expert 2: 0.01 is no whole number; give token counts, not shares"),
+        (changed(2**32), "expert 2: 4294967296 is more than 4,294,967,295"),
+        (changed(2**64 - 1, np.uint64), "expert 2: 18446744073709551615 is more than"),
+        (changed(1e99, np.float64), r"expert 2: 1e\+99 is more than"),
+        (changed(1) > 0, "must be whole numbers, but their type is bool"),
+        (changed(1, np.complex128), "their type is complex128"),
+        (changed(2**70, object), "their type is object"),
+        (changed(1).astype(str), "their type is <U21"),
+        ([[1], [1, 2]], "not an array of numbers"),
+        (np.ma.masked_equal(changed(7), 7), "has masked values"),
+        (changed(1)[0], r"3 axes, steps x layers x experts, not shape \[3, 8\]"),
+        (changed(1)[:0], r"shape \[0, 3, 8\] holds nothing"),
+        (changed(1) * np.array([1, 0, 1])[:, None], "layer 1 has no load in any step"),
+        (changed(1) * np.array([1, 1, 0, 1])[:, None, None], "step 2 has no load in any layer"),
+    ],
+)
+def test_counts_that_do_not_fit_are_named_with_their_place(tmp_path: Path, values: object, message: str) -> None:
+    """One sentence with file, place and value; nothing is written, nothing is read."""
+    path = tmp_path / "mine.npz"
+    with pytest.raises(UsageError, match=f"^mine.npz: .*{message}"):
+        write_counts(path, values)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint64, np.float16, np.float32, np.longdouble])
+def test_whole_numbers_of_any_type_are_counts(dtype: type) -> None:
+    """Also where a library sums in floating point."""
+    assert accept(changed(100, dtype), "x").tolist() == changed(100).tolist()
+    assert accept(changed(100).tolist(), "x").dtype == np.uint32
+
+
+def test_a_file_that_somebody_else_wrote_is_checked_too(tmp_path: Path) -> None:
+    """Nothing is narrowed on the way in."""
+    np.savez(tmp_path / "a.npz", counts=changed(2**40))
+    sha256 = hashlib.sha256((tmp_path / "a.npz").read_bytes()).hexdigest()
+    with pytest.raises(UsageError, match=r"a\.npz: step 3, layer 1, expert 2: 1099511627776 is more than"):
+        read_counts(tmp_path / "a.npz", sha256, (4, 3, 8))
+
+
+def test_window_sums_do_not_wrap() -> None:
+    """The largest counts in all steps of a window."""
+    counts = np.full((6, 1, 2), MOST, np.uint32)
+    assert sum_windows(counts, 3).tolist() == [[[3 * MOST] * 2]] * 2

@@ -8,21 +8,23 @@ from urllib.parse import urlsplit
 import typer
 
 from eplb_evolve import config as configuration
+from eplb_evolve import preflight
 from eplb_evolve.cli import options
 from eplb_evolve.errors import EnvironmentProblem
-from eplb_evolve.evaluation.task import build_task
 from eplb_evolve.gateway.client import new_client
 from eplb_evolve.paths import project
 
 
 def check(config: Annotated[Path, typer.Argument(help="A configuration for openevolve-run.")]) -> None:
-    """Check a configuration: keys, types, workloads, topology, API key variables, the gateway's port."""
+    """Check a configuration, and whether this machine lets a search run.
+
+    Keys, types, workloads, topology, API key variables, the gateway's port; then what eplb doctor lists under `needs`.
+    """
     read = configuration.read(config)
     new_client("http://127.0.0.1/v1")  # as OpenEvolve makes one
     section = read.eplb
-    task = build_task(
-        project().workloads, section.workload, section.checks, section.settings(), topology=section.topology
-    )
+    task = section.task(project().workloads)
+    preflight.demand(preflight.search_needs(section.limits, None))
     if read.gateway_api_base is not None:
         _check_port(read.gateway_api_base, config)
     windows, layers, experts = task.workload.windows.shape

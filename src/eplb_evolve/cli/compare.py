@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from eplb_evolve.cli import options
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.comparison import Comparison, Gap, Side, compare
 from eplb_evolve.evaluation.pipeline import read_program
-from eplb_evolve.printable import printable
+from eplb_evolve.printable import one_line, printable
+from eplb_evolve.results.grid import Grid
 
 
 def compare_programs(
@@ -114,16 +114,15 @@ def _times(value: float) -> str:
 def _show(found: Comparison, console: Console) -> None:
     where = f"{found.device}, sandbox {found.sandbox_level}: {found.machine}"
     title = f"{found.workload}, {found.split} windows, {where}"
-    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for index, heading in enumerate(("program", "ms", "bal.", "moved", "net", "verdict")):
-        grid.add_column(heading, justify="left" if index in (0, 5) else "right", overflow="fold")
-    for name, side in zip(names(found), (found.first, found.second), strict=True):
-        grid.add_row(name, *_figures(side), "feasible" if side.feasible else "infeasible")
-    console.print(grid)
+    rows = [
+        (name, *_figures(side), "feasible" if side.feasible else "infeasible")
+        for name, side in zip(names(found), (found.first, found.second), strict=True)
+    ]
+    console.print(Grid(("program", "ms", "bal.", "moved", "net", "verdict"), rows, left=(0, 5), title=title))
     for side in (found.first, found.second):
         if side.reason:
             console.print(printable(f"{side.program}: {side.reason}"), markup=False, highlight=False)
-    console.print("\n" + in_words(found), markup=False, highlight=False)
+    console.print("\n" + one_line(in_words(found)), markup=False, highlight=False)
 
 
 def _figures(side: Side) -> tuple[str, ...]:

@@ -4,14 +4,15 @@ import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Sequence
 
 import typer
 from rich.console import Console
 
-from eplb_evolve import __version__, machine
+from eplb_evolve import __version__, machine, preflight
 from eplb_evolve import config as configuration
 from eplb_evolve.cli import options
-from eplb_evolve.errors import EnvironmentProblem
+from eplb_evolve.errors import EnvironmentProblem, in_words
 from eplb_evolve.paths import PACKAGE, Project, project
 from eplb_evolve.sandbox import at_least
 from eplb_evolve.sandbox.levels import MEANING
@@ -19,15 +20,21 @@ from eplb_evolve.sandbox.probe import Finding, probe, strongest
 
 
 def doctor(config: options.ConfigFile = None) -> None:
-    """Say what is in use, which sandbox level this machine reaches, what is missing, and how to get it.
+    """Say what is in use, what this machine lets a search do, what is missing, and how to get it.
 
-    Exit code 3 where the configuration demands a stronger level.
+    Exit code 3 where something would keep a search from working, or the configuration demands a stronger sandbox level.
     """
     console, place = options.stdout(), project()
     for what, text in in_use(place):
         console.print(f"  {what:14s}{text}", markup=False, highlight=False, soft_wrap=True)
-    with tempfile.TemporaryDirectory() as folder:
-        findings = probe(os.path.realpath(folder))
+    section = configuration.read_eplb(config or place.config)
+    unmet = _show_needs(console, preflight.search_needs(section.limits, place.results))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            findings = probe(os.path.realpath(folder))
+    except OSError as problem:
+        options.say(f"eplb: the sandbox level cannot be told: {in_words(problem)}")
+        raise typer.Exit(EnvironmentProblem.exit_code) from None
     level = strongest(findings)
     console.print(f"sandbox level: {level}", style="bold", highlight=False, soft_wrap=True)
     console.print(f"  {MEANING[level]}", highlight=False)
@@ -42,9 +49,11 @@ def doctor(config: options.ConfigFile = None) -> None:
     except EnvironmentProblem as problem:
         gpu = f"none: {problem}"
     console.print(f"  {'GPU':14s}{gpu}", highlight=False, soft_wrap=True)
-    minimum = configuration.read_eplb(config or place.config).minimum_sandbox_level
-    if not at_least(level, minimum):
-        options.say(f"eplb: the configuration demands sandbox level '{minimum}'")
+    if not at_least(level, section.minimum_sandbox_level):
+        options.say(f"eplb: the configuration demands sandbox level '{section.minimum_sandbox_level}'")
+        raise typer.Exit(EnvironmentProblem.exit_code)
+    if unmet:
+        options.say(f"eplb: no search works here before this is mended: {', '.join(unmet)}")
         raise typer.Exit(EnvironmentProblem.exit_code)
 
 
@@ -65,6 +74,19 @@ def in_use(place: Project) -> list[tuple[str, str]]:
         ("configuration", str(place.config)),
         ("results", str(place.results)),
     ]
+
+
+def _show_needs(console: Console, needs: Sequence[preflight.Need]) -> list[str]:
+    """Try them all; the names of those that are not met."""
+    console.print("needs of a search:", style="bold", highlight=False)
+    unmet = []
+    for need in needs:
+        problem = need.problem()
+        works = f"works, in {need.where()}" if problem is None and need.where is not None else "works"
+        console.print(f"  {need.name:17s}{problem or works}", markup=False, highlight=False, soft_wrap=True)
+        if problem is not None:
+            unmet.append(need.name)
+    return unmet
 
 
 def _show(console: Console, finding: Finding) -> None:

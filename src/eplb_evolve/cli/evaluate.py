@@ -15,7 +15,7 @@ from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import cache_dir, project
-from eplb_evolve.printable import printable
+from eplb_evolve.printable import one_line, printable
 from eplb_evolve.results.metrics import BY_NAME
 
 DETAILS = (
@@ -50,15 +50,17 @@ def evaluate(
         read_program(program)  # a missing file is said before minutes of measuring, not after
     override = {"replicas": replicas, "gpus": gpus, "nodes": nodes, "groups": groups}
     tasks = options.tasks(config, workload, split, device, override)
-    results = []
-    with closing(open_bench(tasks[0].settings)) as bench:
-        for task in tasks:
-            for program in programs:
-                results.append(full_evaluation(program, task, bench))
-                if not as_json:
-                    show(results[-1], options.stdout())
-    if as_json:
-        print(json.dumps([result.as_dict() for result in results], indent=1))
+    results: list[Evaluation] = []
+    try:
+        with closing(open_bench(tasks[0].settings)) as bench:
+            for task in tasks:
+                for program in programs:
+                    results.append(full_evaluation(program, task, bench))
+                    if not as_json:
+                        show(results[-1], options.stdout())
+    finally:  # where the machine fails in the middle, what it told before is not lost
+        if as_json and results:
+            print(json.dumps([result.as_dict() for result in results], indent=1))
     if not all(result.feasible for result in results):
         raise typer.Exit(1)
 
@@ -73,8 +75,8 @@ def full_evaluation(program: Path, task: Task, bench: Bench) -> Evaluation:
 
 def show(result: Evaluation, console: Console) -> None:
     """One evaluation, for a person."""
-    verdict = "feasible" if result.feasible else "valid but infeasible" if result.valid else "invalid"
-    console.print(f"{result.program}: {verdict}", style="bold", markup=False, highlight=False)
+    verdict = "valid but infeasible" if result.status == "infeasible" else result.status
+    console.print(one_line(f"{result.program}: {verdict}"), style="bold", markup=False, highlight=False)
     console.print(
         f"  on {result.workload}, {result.split} windows; {result.machine}; sandbox {result.sandbox_level}",
         markup=False,

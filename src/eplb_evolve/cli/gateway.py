@@ -23,7 +23,7 @@ def gateway(
     from eplb_evolve.gateway.server import serve  # starlette and uvicorn
     from eplb_evolve.gateway.settings import Service
 
-    read = configuration.read(config)
+    read = configuration.read(config, files=False)
     section = read.eplb.gateway
     if run is None and section.record:
         raise UsageError(f"eplb.gateway.record in {config} needs a folder: add --run DIR")

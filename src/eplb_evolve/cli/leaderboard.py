@@ -2,12 +2,14 @@
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from eplb_evolve.cli import options
 from eplb_evolve.errors import UsageError
@@ -17,9 +19,9 @@ from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import Project, project
 from eplb_evolve.results.board import Row, tables
 from eplb_evolve.results.find import newest_run
+from eplb_evolve.results.gather import Board, recorded_rows, standing_rows
 from eplb_evolve.results.gather import board as gathered
-from eplb_evolve.results.gather import recorded_rows, standing_rows
-from eplb_evolve.results.ledger import FILE_NAME, Entry, Ledger, now
+from eplb_evolve.results.ledger import FILE_NAME, Ledger, now
 from eplb_evolve.results.markdown import to_markdown
 from eplb_evolve.results.records import read_records, versions
 from eplb_evolve.results.run_info import configuration_of
@@ -34,7 +36,7 @@ def leaderboard(
     ] = None,
     workload: options.WorkloadNames = None,
     split: options.SplitName = "holdout",
-    limit: Annotated[int, typer.Option("--limit", help="Ranked programs to show.")] = 10,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Ranked programs to show.")] = 10,
     seeds: Annotated[
         bool, typer.Option("--seeds", help="Measure every balancer in seeds/ that this machine has not measured yet.")
     ] = False,
@@ -64,7 +66,9 @@ def leaderboard(
         standing = read_standing(place.results)
         file = place.results / "LEADERBOARD.md"
         place.results.mkdir(exist_ok=True)
-        file.write_text(to_markdown(tables(records + standing)))  # of the same program, the standing row counts
+        file.write_text(
+            to_markdown(tables(records + standing)), encoding="utf-8"
+        )  # of the same program, the standing row counts
         counted = f"{len(records)} recorded and {len(standing)} standing measurements"
         options.say(f"wrote {place.results.name}/{file.name} from {counted}")
         return
@@ -84,7 +88,7 @@ def leaderboard(
         console.print()
     if not invalid:
         legend(console, objective, wide)
-    _sum_up(ledger.run, board.entries, objective)
+    _sum_up(ledger.run, board, objective)
 
 
 def _measure_standing(place: Project, tasks: Sequence[Task]) -> None:
@@ -97,19 +101,22 @@ def _measure_standing(place: Project, tasks: Sequence[Task]) -> None:
     write_standing(place.results, rows, now(), versions())
 
 
-def _sum_up(run: Path, entries: Sequence[Entry], objective: Objective) -> None:
+def _sum_up(run: Path, board: Board, objective: Objective) -> None:
     console = options.stdout()
-    searched = [entry.evaluation for entry in entries if entry.evaluation.split == "search"]
+    searched = [entry.evaluation for entry in board.entries if entry.evaluation.split == "search"]
     if not searched:
         console.print("No search has run here yet: eplb run")
         return
-    feasible, valid = sum(each.feasible for each in searched), sum(each.valid for each in searched)
+    counts = Counter(each.status for each in searched)
+    failed = f", {counts['evaluator_failed']} evaluator failed" if counts["evaluator_failed"] else ""
     console.print(
-        f"\n{len(searched)} evaluations in {run}: {feasible} feasible, {valid - feasible} infeasible, "
-        f"{len(searched) - valid} invalid.",
+        f"\n{len(searched)} evaluations in {run}: {counts['feasible']} feasible, {counts['infeasible']} infeasible, "
+        f"{counts['invalid']} invalid{failed}.",
         highlight=False,
         soft_wrap=True,
     )
-    best, _ = winner(entries, objective)
+    best, _ = winner(board.entries, objective)
     if best is not None:
-        console.print(f"Best program: {run / best.evaluation.program}", highlight=False, soft_wrap=True)
+        origin = board.origins.of(best.evaluation)
+        found = f" ({origin.name}: the search found nothing better)" if origin is not None else ""
+        console.print(Text(f"Best program: {run / best.evaluation.program}{found}"), soft_wrap=True)

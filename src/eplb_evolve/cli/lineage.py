@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.syntax import Syntax
-from rich.table import Table
 from rich.text import Text
 
 from eplb_evolve.cli import options
 from eplb_evolve.paths import project
 from eplb_evolve.printable import printable
 from eplb_evolve.results.find import find, steps_of
+from eplb_evolve.results.grid import Grid
 from eplb_evolve.results.lineage import Step, summary
 from eplb_evolve.results.metrics import BY_NAME
 
@@ -53,21 +53,14 @@ def lineage(
     console.print(Text(printable(summary(chain))), soft_wrap=True)
 
 
-def _table(chain: Sequence[Step], rows: Sequence[int]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("step", justify="right")
-    table.add_column("program", width=12)
-    table.add_column("tier")
-    table.add_column("what changed", overflow="fold", max_width=22)
-    for name in FIGURES:
-        table.add_column(BY_NAME[name].heading, justify="right")
-    table.add_column("verdict")
+def _table(chain: Sequence[Step], rows: Sequence[int]) -> Grid:
+    lines = []
     for number in rows:
         step = chain[number]
         figures = [BY_NAME[name].show(getattr(step, name)) for name in FIGURES]
-        cells = (str(number), step.sha256[:12], step.tier, step.how.replace("+", " + "), *figures, step.verdict)
-        table.add_row(*(Text(printable(cell)) for cell in cells))
-    return table
+        lines.append((str(number), step.sha256[:12], step.tier, step.how.replace("+", " + "), *figures, step.verdict))
+    headings = ("step", "program", "tier", "what changed", *(BY_NAME[name].heading for name in FIGURES), "verdict")
+    return Grid(headings, lines, left=(1, 2, len(headings) - 1), prose=3)
 
 
 def _print_diff(before: Step, after: Step, console: Console) -> None:

@@ -4,16 +4,20 @@ import os
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from eplb_evolve.cli.console import SafeConsole
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.feedback import COUNTS, SHOWN, progress_line
-from eplb_evolve.printable import printable
+from eplb_evolve.printable import one_line, printable
 from eplb_evolve.results.metrics import BY_NAME
 from eplb_evolve.results.progress import Progress, Seen
 
+BAR = 100
+"""Columns of the bar with its figures, at most."""
 RECENT_SHOWN = 5
 """How many of the last evaluations the display shows where the terminal is high enough."""
 _LINES_BESIDE = 12
@@ -32,7 +36,7 @@ def animated(stream: TextIO) -> bool:
 
 def plain_console(stream: TextIO) -> Console:
     """For a stream that is no terminal, or a poor one: no control characters, whatever the environment forces."""
-    return Console(file=stream, force_terminal=False, color_system=None, legacy_windows=False)
+    return SafeConsole(stream, force_terminal=False, color_system=None, legacy_windows=False)
 
 
 def evaluation_line(seen: Seen, progress: Progress) -> str:
@@ -44,10 +48,10 @@ def summary(progress: Progress) -> str:
     """A run in one sentence."""
     if not progress.done:
         return "No evaluation yet."
-    infeasible = progress.done - progress.feasible - progress.invalid
+    infeasible = progress.done - progress.feasible - progress.invalid - progress.evaluator_failed
     text = (
         f"{_count(progress)} evaluations in {duration(progress.elapsed_s)}: {progress.feasible} feasible, "
-        f"{infeasible} infeasible, {progress.invalid} invalid"
+        f"{infeasible} infeasible, {progress.invalid} invalid{_evaluator_failed(progress)}"
     )
     return f"{text}; best: {_best(progress)}." if progress.best else f"{text}."
 
@@ -77,20 +81,20 @@ def display(progress: Progress, run: str, height: int, notice: str = "") -> Rend
 
 
 def _title(progress: Progress, run: str) -> list[RenderableType]:
-    lines: list[RenderableType] = [Text(run, style="bold", overflow="fold")]
+    lines: list[RenderableType] = [Text(one_line(run), style="bold", no_wrap=True, overflow="ellipsis")]
     if progress.workload:
         proposer = f"; {progress.proposer}" if progress.proposer else ""
         lines.append(Text(f"{progress.workload}, for {COUNTS[progress.objective]}{proposer}"))
     return lines
 
 
-def _bar(done: int, expected: int) -> Table:
+def _bar(done: int, expected: int) -> Constrain:
     share = min(done / expected, 1.0)
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(ratio=1)
     grid.add_column(no_wrap=True, justify="right")
     grid.add_row(ProgressBar(total=expected, completed=min(done, expected)), f"{done} of {expected}, {share:.0%}")
-    return grid
+    return Constrain(grid, BAR)
 
 
 def _facts(progress: Progress) -> Table:
@@ -115,6 +119,7 @@ def _named(progress: Progress) -> list[tuple[str, str]]:
         facts.append(("evaluations", f"{progress.done}, of how many this run does not say"))
     share = progress.feasible_share
     feasible = f"{share:.0%}, {progress.invalid} invalid" if share is not None else "-"
+    feasible += _evaluator_failed(progress)
     pace = f"{progress.per_minute:.1f} evaluations a minute" if progress.per_minute else "-"
     passed = duration(progress.elapsed_s) + (f", about {duration(progress.left_s)} left" if progress.left_s else "")
     cost = f"{progress.cost_usd:.2f} USD" if progress.cost_usd is not None else "-"
@@ -131,7 +136,13 @@ def _best(progress: Progress) -> str:
     if progress.objective == "time":
         figures.append(f"{BY_NAME['ratio_to_reference'].show(evaluation.ratio_to_reference)} x reference")
     how = f"{seen.entry.tier} {'+'.join(seen.entry.operators)}".strip()
+    if progress.nothing_found:
+        how = "what the search started from"
     return printable(f"{', '.join(figures)}; number {seen.number}" + (f", {how}" if how else ""))
+
+
+def _evaluator_failed(progress: Progress) -> str:
+    return f", {progress.evaluator_failed} evaluator failed" if progress.evaluator_failed else ""
 
 
 def _count(progress: Progress) -> str:

@@ -1,14 +1,15 @@
 """Entry point: the commands, and the one place where an error becomes a sentence and an exit code."""
 
-import errno
 import sys
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from eplb_evolve import __version__
-from eplb_evolve.errors import EnvironmentProblem, EplbError
+from eplb_evolve.cli.streams import say, standard_streams
+from eplb_evolve.errors import MENDS, EnvironmentProblem, EplbError, UsageError, in_words
+from eplb_evolve.printable import one_line
 
 COMMANDS = {
     "init": ("init.init", "Write what a search needs into a new folder."),
@@ -29,6 +30,9 @@ COMMANDS = {
 }
 """Where each command is, in this package (`app` is a group of commands), and what the list of commands says of it."""
 
+_WrongUse: Any = typer.BadParameter.__mro__[1]
+"""What typer raises for a command line that it cannot read; it has no public name."""
+
 
 def build(asked: str) -> typer.Typer:
     """The application with the command `asked`; with all, by name alone, where that is none.
@@ -41,6 +45,7 @@ def build(asked: str) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # its boxes break the names of options on a narrow terminal
     )
     app.callback()(_options)
     if asked not in COMMANDS:
@@ -70,21 +75,42 @@ def _options(
     """What holds for all commands. Without it one command alone would be the whole application."""
 
 
+def _say_wrong_use(problem: Any) -> int:
+    """A command line that cannot be read, in one sentence; a group of commands without a command shows its help."""
+    context = problem.ctx
+    if type(problem).__name__ == "NoArgsIsHelpError":
+        print(context.get_help())
+    else:
+        hint = f"; see {context.command_path} --help" if context is not None else ""
+        say(f"eplb: {' '.join(problem.format_message().split()).rstrip('.')}{hint}")
+    return UsageError.exit_code
+
+
 def main() -> None:
-    """Run `eplb`. Exit codes: 0 fine, 1 candidate invalid or infeasible, 2 usage or configuration, 3 environment."""
-    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    """Run `eplb`.
+
+    Exit codes: 0 fine, 1 candidate invalid or infeasible, 2 usage or configuration, 3 environment; 130 after Ctrl-C,
+    and 141 when the reader of the output is gone, as of any other command in a pipeline.
+    """
+    with standard_streams():
+        sys.exit(_run(sys.argv[1] if len(sys.argv) > 1 else ""))
+
+
+def _run(asked: str) -> int:
     try:
-        build(asked)()
+        try:
+            return int(build(asked)(standalone_mode=False) or 0)
+        finally:
+            sys.stdout.flush()  # what cannot be written is said here, not by Python at its end
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    except _WrongUse as problem:
+        return _say_wrong_use(problem)
     except EplbError as problem:
-        print(f"eplb: {problem}", file=sys.stderr)
-        sys.exit(problem.exit_code)
-    except BrokenPipeError:  # the reader, `head` for example, has seen enough
-        sys.stderr.close()
-        sys.exit(0)
+        say(one_line(f"eplb: {problem}"))
+        return problem.exit_code
     except OSError as problem:
-        if problem.filename is None or problem.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if problem.errno not in MENDS:
             raise
-        print(f"eplb: {problem.filename}: {problem.strerror}; work in a folder that you can write to", file=sys.stderr)
-        sys.exit(EnvironmentProblem.exit_code)
+        say(one_line(f"eplb: {in_words(problem)}"))
+        return EnvironmentProblem.exit_code

@@ -8,9 +8,11 @@ import typer
 from rich.console import Console
 
 from eplb_evolve.choice import tasks
+from eplb_evolve.cli.console import SafeConsole
+from eplb_evolve.cli.streams import say
 from eplb_evolve.paths import CONFIG_NAME
 
-__all__ = ["tasks"]
+__all__ = ["say", "tasks"]
 
 WorkloadNames = Annotated[
     list[str] | None,
@@ -29,10 +31,5 @@ Groups = Annotated[int | None, typer.Option("--groups", help="Topology override:
 
 
 def stdout() -> Console:
-    """For what the command is asked for. Respects NO_COLOR and the terminal's width."""
-    return Console(file=sys.stdout, soft_wrap=False)
-
-
-def say(text: str) -> None:
-    """For talk: progress and hints, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """For what the command is asked for. Respects NO_COLOR and the terminal's width; breaks no line in a pipe."""
+    return SafeConsole(sys.stdout)

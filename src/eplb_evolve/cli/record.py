@@ -25,7 +25,8 @@ from eplb_evolve.results.acceptance import Beside, refusal
 from eplb_evolve.results.board import Provenance, Row
 from eplb_evolve.results.find import Found, find, steps_of
 from eplb_evolve.results.gather import standing_rows
-from eplb_evolve.results.ledger import now
+from eplb_evolve.results.ledger import Ledger, now
+from eplb_evolve.results.origin import Origins
 from eplb_evolve.results.record_draft import draft
 from eplb_evolve.results.records import Record, read_records, refuse_existing, versions, worth_in_words
 from eplb_evolve.results.run_info import read_starts
@@ -60,6 +61,9 @@ def record(
     search = search or _search(found)
     if provenance == "evolved" and not search:
         raise UsageError("an evolved program's record says what found it: add --search 'make evolve ...'")
+    origin = Origins(found.run, Ledger(found.run).entries() if found.run else [], place.seed_files()).of_text(source)
+    if provenance == "evolved" and origin is not None:
+        raise UsageError(f"{program} is {origin.name}, which no search found; say --from {origin.provenance}")
     tasks = _tasks(place, config, workload)
     evaluations: list[Evaluation] = []
     peers: list[Row] = []

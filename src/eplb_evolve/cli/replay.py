@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from eplb_evolve.cli import options
@@ -16,6 +15,7 @@ from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.pipeline import evaluate as evaluate_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.paths import project
+from eplb_evolve.results.grid import Grid
 from eplb_evolve.results.metrics import BY_NAME
 from eplb_evolve.results.replay import Evaluate, Replayed, Totals, check_replies, read_rules, total
 from eplb_evolve.results.replay import replay as replay_one
@@ -70,18 +70,14 @@ def _judge(config: Path | None, stack: ExitStack) -> Evaluate:
 
 def _print(replayed: list[Replayed], totals: Totals) -> None:
     console = options.stdout()
-    table = Table(box=None, pad_edge=False)
-    for heading in ("iter", "program", "derived", "recorded", "now", "x ref rec.", "x ref now", "now/rec."):
-        table.add_column(
-            heading, justify="right" if heading in ("iter", "x ref rec.", "x ref now", "now/rec.") else "left"
-        )
+    rows = []
     for each in replayed:
         derived = each.derivation if each.derivation != "cannot be derived" else "no"
         figures = (RATIO.show(value) for value in (each.ratio_recorded, each.ratio_now, each.change))
-        table.add_row(
-            str(each.iteration), each.sha256[:12], derived, each.verdict_recorded, each.verdict_now or "-", *figures
-        )
-    console.print(table)
+        verdicts = (each.verdict_recorded, each.verdict_now or "-")
+        rows.append((str(each.iteration), each.sha256[:12], derived, *verdicts, *figures))
+    headings = ("iter", "program", "derived", "recorded", "now", "x ref rec.", "x ref now", "now/rec.")
+    console.print(Grid(headings, rows, left=(1, 2, 3, 4), name=1))
     for each in replayed:
         if each.why:
             console.print(Text(f"{each.sha256[:12]} cannot be derived: {each.why}"), soft_wrap=True)

@@ -19,16 +19,17 @@ from rich.text import Text
 from eplb_evolve import config as configuration
 from eplb_evolve.cli import check, leaderboard, live, options
 from eplb_evolve.cli.supervisor import Supervised
-from eplb_evolve.ending import read_ending
+from eplb_evolve.ending import forget_ending, read_ending
 from eplb_evolve.errors import EnvironmentProblem, UsageError
 from eplb_evolve.gateway.proxies import keep_loopback_direct
 from eplb_evolve.paths import EVALUATOR_NAME, SEED_NAME, Project, project
 from eplb_evolve.printable import printable
-from eplb_evolve.restart import CHECKPOINTS, checkpoint_from_ledger
+from eplb_evolve.restart import complete_checkpoint
 from eplb_evolve.results.ledger import FILE_NAME as LEDGER_NAME
 from eplb_evolve.results.ledger import PROGRAMS
 from eplb_evolve.results.progress import Follower, Progress
 from eplb_evolve.results.run_info import configuration_of, read_starts
+from eplb_evolve.results.same_task import refuse_another
 
 LOG_NAME = "search.log"
 STOCK = "openevolve-run"
@@ -47,7 +48,7 @@ class Plan:
     config: Path
     run: Path
     iterations: int
-    checkpoint: Path | None
+    checkpoint: Path | None = None
 
     def command(self, root: Path) -> list[str]:
         """The stock command, to be run in the project's folder."""
@@ -67,9 +68,7 @@ def run(
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(
-            "--resume", help="Go on with this run from its last checkpoint, or its ledger, with --iterations more."
-        ),
+        typer.Option("--resume", help="Go on with all programs of this run, with --iterations more."),
     ] = None,
     no_leaderboard: Annotated[
         bool, typer.Option("--no-leaderboard", help="Do not measure the best programs on the holdout windows after it.")
@@ -84,11 +83,14 @@ def run(
     plan = _plan(place, seed, config, iterations, output, resume)
     keep_loopback_direct()
     check.check(plan.config)
-    if resume is not None and plan.checkpoint is None:
-        plan = dataclasses.replace(plan, checkpoint=checkpoint_from_ledger(plan.run, plan.config))
+    if resume is not None:
+        refuse_another(resume, configuration.read(plan.config).eplb.task(place.workloads))
+    if resume is not None:
+        plan = dataclasses.replace(plan, checkpoint=complete_checkpoint(plan.run, plan.config))
     command = plan.command(place.root)
     options.say(shlex.join(command))
     log = plan.run / LOG_NAME
+    forget_ending(plan.run)
     search = Supervised([str(EXECUTABLE), *command[1:]], place.root, log)
     with search.signals_forwarded():
         progress = _watched(search, plan.run, log)
@@ -117,33 +119,24 @@ def _plan(
 ) -> Plan:
     if not (place.root / EVALUATOR_NAME).is_file():
         raise UsageError(f"there is no {EVALUATOR_NAME} in {place.root}; eplb init DIR writes what a search needs")
-    checkpoint = None
     if resume is not None:
         if output is not None:
             raise UsageError(f"--resume {resume} goes on in that folder; leave --output away")
         if not resume.is_dir():
             raise UsageError(f"cannot resume {resume}: it does not exist; start a new search without --resume")
-        seed, config = seed or _seed_of(resume, place.root), config or _config_of(resume)
-        checkpoint = _last_checkpoint(resume)
+        seed, config = seed or _seed_of(resume, place.root), config or _config_of(resume, place.root)
     chosen = config or place.config
     read = configuration.read(chosen)
     start = seed or place.root / SEED_NAME
     if not start.is_file():
         raise UsageError(f"there is no program {start} to start from; give its path: eplb run SEED")
+    if resume is None:
+        read.check_start(start)
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
     folder = resume or output or place.results / "runs" / stamp
     if resume is None and (folder / LEDGER_NAME).exists():
         raise UsageError(f"{folder} holds a search already; choose another --output, or go on with it by --resume")
-    return Plan(start, chosen, folder, iterations or read.iterations, checkpoint)
-
-
-def _last_checkpoint(run: Path) -> Path | None:
-    """The newest complete one; None where there is none."""
-    found = {
-        int(file.parent.name.rpartition("_")[2]): file.parent  # the metadata are written last
-        for file in (run / CHECKPOINTS).glob("checkpoint_[0-9]*/metadata.json")
-    }
-    return found[max(found)] if found else None
+    return Plan(start, chosen, folder, iterations or read.iterations)
 
 
 def _seed_of(run: Path, root: Path) -> Path | None:
@@ -161,11 +154,16 @@ def _seed_of(run: Path, root: Path) -> Path | None:
     raise UsageError(f"the program that {run} started from is not there any more; give one: eplb run SEED --resume ...")
 
 
-def _config_of(run: Path) -> Path:
-    """The configuration that a run keeps."""
+def _config_of(run: Path, root: Path) -> Path:
+    """The configuration that a run keeps. An old run kept a mere copy: there the file itself, if it is unchanged."""
     kept = configuration_of(run)
     if kept is None:
         raise UsageError(f"{run} does not say which configuration it ran with; add --config")
+    starts = read_starts(run)
+    if starts and not starts[-1].task and "--config" in starts[-1].command[:-1]:
+        original = root / starts[-1].command[starts[-1].command.index("--config") + 1]
+        if original.is_file() and original.read_bytes() == kept.read_bytes():
+            return original
     return kept
 
 
@@ -238,7 +236,8 @@ def _say_stopped(search: Supervised, progress: Progress, run: Path) -> None:
 
 
 def _say_how_to_go_on(run: Path) -> None:
-    options.say(f"  eplb run --resume {run}   goes on with it")
+    if read_starts(run):
+        options.say(f"  eplb run --resume {run}   goes on with it")
 
 
 def _failure(code: int, log: Path) -> Exception:

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from eplb_evolve.cli import options
 from eplb_evolve.errors import CandidateFailure, UsageError
@@ -18,12 +17,13 @@ from eplb_evolve.evaluation.calls import warm
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import project
-from eplb_evolve.printable import printable
+from eplb_evolve.printable import one_line, printable
+from eplb_evolve.results.grid import Grid
 from eplb_evolve.serving.cost import MODES
 from eplb_evolve.serving.curve import Curve, curves
 from eplb_evolve.serving.presets import DEPLOYMENTS, Deployment, deployment
 from eplb_evolve.serving.simulation import POLICIES, Course, planner, policies, simulate
-from eplb_evolve.serving.worth import VLLM_STEPS, sentence
+from eplb_evolve.serving.worth import MOST_STEPS, VLLM_STEPS, sentence
 
 SHOWN = ("deepseek", "vllm_default", "numba_greedy", "cpp_simd", "greedy_swaps", "incremental")
 """Seeds that stand in the table when no program is named."""
@@ -50,8 +50,8 @@ def serve_model(
     Balance, transfers and plan times are measured; the cost of moving weights and the step time are a model's, with the
     numbers of a preset (docs/serving.md).
     """
-    if interval < 1:
-        raise UsageError(f"--interval is a number of steps, 1 at least, not {interval}")
+    if not 1 <= interval <= MOST_STEPS:
+        raise UsageError(f"--interval is a number of steps, 1 at least and {MOST_STEPS:,} at most, not {interval}")
     seeds = project().seed_files()
     served, files = deployment(preset), programs or [seeds[name] for name in SHOWN if name in seeds]
     for program in files:
@@ -91,12 +91,8 @@ def _show(
 ) -> None:
     steps = task.workload.card.interval_steps
     title = f"{served.name}, a rebalance every {interval:,} steps; load and balance: {task.workload.name}"
-    grid = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
-    for index, heading in enumerate(HEADINGS):
-        grid.add_column(heading, justify="left" if index == 0 else "right", overflow="fold")
-    for curve in sorted(drawn, key=_blocking, reverse=True):
-        grid.add_row(*_cells(curve))
-    console.print(grid)
+    rows = [_cells(curve) for curve in sorted(drawn, key=_blocking, reverse=True)]
+    console.print(Grid(HEADINGS, rows, title=title))
     console.print(
         f"\n{LEGEND} One window of {steps} recorded steps stands for an interval of any length: what is longer than "
         f"{steps} is extrapolated.",
@@ -107,7 +103,7 @@ def _show(
             console.print(printable(f"{course.name}: {course.reason}"), markup=False, highlight=False)
     best = max((curve for curve in drawn if curve.course in courses[: -len(POLICIES)]), key=_blocking, default=None)
     if best is not None:
-        console.print("\n" + _sentence(served, task, interval, best), highlight=False, markup=False)
+        console.print("\n" + one_line(_sentence(served, task, interval, best)), highlight=False, markup=False)
 
 
 def _blocking(curve: Curve) -> float:

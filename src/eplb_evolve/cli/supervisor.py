@@ -57,7 +57,7 @@ class Supervised:
 
     @contextmanager
     def signals_forwarded(self) -> Iterator[None]:
-        """SIGINT and SIGTERM reach the child instead of us: the first asks it to end, the second kills it.
+        """SIGINT and SIGTERM reach the child instead of us: the first asks it to end, by SIGTERM; the second kills it.
 
         Whatever ends this block early kills the child.
         """
@@ -74,7 +74,7 @@ class Supervised:
     def _forward(self, number: int, _frame: FrameType | None) -> None:
         if self.asked_to_stop is None:
             self.asked_to_stop = signal.Signals(number)
-            self._process.send_signal(number)
+            self._process.terminate()  # as SIGINT to OpenEvolve, but while it starts there is no traceback
         elif self._process.poll() is None:
             self.killed = True
             self._kill()

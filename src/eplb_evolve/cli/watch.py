@@ -24,7 +24,7 @@ STOPPED = 130
 def watch(
     run: Annotated[Path, typer.Argument(help="A run's folder, such as results/runs/STAMP.")],
     once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
-    interval: Annotated[float, typer.Option("--interval", min=0.1, help="Seconds between looks.")] = 1.0,
+    interval: Annotated[float, typer.Option("--interval", min=0.1, max=86400.0, help="Seconds between looks.")] = 1.0,
     as_json: options.AsJson = False,
 ) -> None:
     """Show how far a search is, until it ends.

@@ -5,11 +5,10 @@ import json
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from eplb_evolve.cli import options
 from eplb_evolve.paths import project
+from eplb_evolve.results.grid import Grid
 from eplb_evolve.workload import catalog
 from eplb_evolve.workload.side_by_side import StatisticRow, side_by_side
 from eplb_evolve.workload.windows import Workload
@@ -25,13 +24,12 @@ def list_workloads(as_json: options.AsJson = False) -> None:
     if as_json:
         print(json.dumps([{"name": card.name, "title": card.title, "shape": card.shape} for card in cards], indent=1))
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("workload", "shape", "slots/GPUs", "what"):
-        table.add_column(heading, no_wrap=heading != "what")
+    rows = []
     for card in cards:
         shape = " x ".join(map(str, card.shape))
-        table.add_row(card.name, shape, f"{card.topology.replicas}/{card.topology.gpus}", card.title)
-    options.stdout().print(table)
+        rows.append((card.name, shape, f"{card.topology.replicas}/{card.topology.gpus}", card.title))
+    headings = ("workload", "shape", "slots/GPUs", "what")
+    options.stdout().print(Grid(headings, rows, left=(0, 1, 2), prose=3))
     options.stdout().print("shape: steps x layers x logical experts")
 
 
@@ -53,7 +51,7 @@ def show(name: Annotated[str, typer.Argument(help="A workload's name.")], as_jso
     console.print(_statistics(rows))
 
 
-def _facts(workload: Workload) -> Table:
+def _facts(workload: Workload) -> Grid:
     card, topology = workload.card, workload.topology
     facts = {
         "model": f"{card.model}, top-{card.top_k}",
@@ -67,23 +65,13 @@ def _facts(workload: Workload) -> Table:
         "sha256": card.sha256,
     }
     words = {name: getattr(card.recording, name) for name in ("recorded", "replayed", "composed", "lacks")}
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for label, text in (facts | words).items():
-        table.add_row(label, Text(text))
-    return table
+    return Grid(("", ""), list((facts | words).items()), prose=1)
 
 
 def _ranges(ranges: tuple[tuple[int, int], ...]) -> str:
     return "windows " + ", ".join(f"{first} to {last}" for first, last in ranges)
 
 
-def _statistics(rows: list[StatisticRow]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for column in rows[0].values:
-        table.add_column(column, justify="right", overflow="fold", max_width=14)
-    for row in rows:
-        table.add_row(row.label, *("-" if value is None else f"{value:.3g}" for value in row.values.values()))
-    return table
+def _statistics(rows: list[StatisticRow]) -> Grid:
+    figures = [["-" if value is None else f"{value:.3g}" for value in row.values.values()] for row in rows]
+    return Grid(("", *rows[0].values), [(row.label, *cells) for row, cells in zip(rows, figures, strict=True)])

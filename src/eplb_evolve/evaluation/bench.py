@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eplb_evolve import machine, reference
-from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
+from eplb_evolve.errors import CandidateFailure, EnvironmentProblem, machine_refuses
 from eplb_evolve.evaluation.constraint import CallBalance, measure
 from eplb_evolve.evaluation.inputs import CallInputs
 from eplb_evolve.evaluation.settings import Device, Settings
 from eplb_evolve.evaluation.timing import NullCall
 from eplb_evolve.paths import cache_dir
 from eplb_evolve.placement import Placement, Topology
+from eplb_evolve.preflight import demand, evaluation_needs
 from eplb_evolve.sandbox import STRONGEST_ON_GPU, Level, Limits, Worker, Zygote, at_least
 
 NULL_CALLS = 40
@@ -126,8 +127,10 @@ class Bench:
     @contextlib.contextmanager
     def timing_lock(self) -> Iterator[None]:
         """Only one timed section at a time on this machine, whatever process asks."""
-        with self._lock_file.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.ExitStack() as stack:
+            with machine_refuses("timed sections cannot exclude each other"):
+                lock = stack.enter_context(self._lock_file.open("w"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def close(self) -> None:
@@ -138,7 +141,11 @@ class Bench:
 
 
 def open_bench(settings: Settings) -> Bench:
-    """A bench for these settings; timed sections exclude each other machine-wide, per device."""
+    """A bench for these settings; timed sections exclude each other machine-wide, per device.
+
+    Raises EnvironmentProblem where the machine would let every program fail.
+    """
+    demand(evaluation_needs(settings.limits))
     name = "timing.lock" if settings.device == "cpu" else f"timing-gpu{machine.gpu_index()}.lock"
     return Bench(cache_dir() / name, minimum=settings.minimum_sandbox_level, device=settings.device)
 

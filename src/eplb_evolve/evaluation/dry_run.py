@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from eplb_evolve import reference
-from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
+from eplb_evolve.errors import CandidateFailure, EnvironmentProblem, machine_refuses
 from eplb_evolve.evaluation.calls import Caller
 from eplb_evolve.evaluation.checks import check_small_shapes
 from eplb_evolve.evaluation.constraint import measure
@@ -49,7 +49,10 @@ class DryRun:
     def _reason(self, source: str) -> str | None:
         if self._zygote is None:
             self._zygote = Zygote(self._highest, environment=INTERPRETED)
-        with tempfile.TemporaryDirectory(prefix="eplb-dry-run-") as folder:
+        with (
+            machine_refuses("a program cannot be tried"),
+            tempfile.TemporaryDirectory(prefix="eplb-dry-run-") as folder,
+        ):
             program = Path(folder) / "program.py"
             program.write_text(source, encoding="utf-8")
             try:

@@ -25,7 +25,7 @@ def recalled(program: Path, task: Task, machine: str, cache: Path) -> list[Evalu
     found = []
     for file in sorted(cache.glob(f"{_stem(program, task, machine)}-*.json")):
         with contextlib.suppress(OSError, ValueError, TypeError):  # a broken entry is measured anew
-            found.append(Evaluation.from_dict(json.loads(file.read_text())))
+            found.append(Evaluation.from_dict(json.loads(file.read_text(encoding="utf-8"))))
     return found
 
 
@@ -42,11 +42,12 @@ def measured(program: Path, task: Task, bench: Bench, cache: Path) -> Evaluation
         return found
     evaluation = evaluate(program, task, bench)
     if evaluation.valid:
-        cache.mkdir(parents=True, exist_ok=True)
         file = cache / f"{_stem(program, task, bench.machine)}-{bench.level}.json"
         temporary = file.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(evaluation.as_dict(), indent=1))
-        temporary.replace(file)
+        with contextlib.suppress(OSError):  # a full disk: measured anew next time
+            cache.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(evaluation.as_dict(), indent=1), encoding="utf-8")
+            temporary.replace(file)
     return evaluation
 
 

@@ -2,7 +2,10 @@
 
 import functools
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
+
+Status = Literal["feasible", "infeasible", "invalid", "evaluator_failed"]
+"""What an evaluation ends with; the last is the machine's or our own fault, and says nothing about the program."""
 
 
 @dataclass(frozen=True)
@@ -12,7 +15,8 @@ class Evaluation:
     Attributes:
         program: path as given
         sha256: of the program's text
-        reason: in words, why it is invalid or infeasible; empty when feasible
+        evaluator_failed: whether the machine or the evaluator failed, and nothing is known about the program
+        reason: in words, why it is invalid or infeasible, or why the evaluator failed; empty when feasible
         time_ms: median milliseconds per call, net of the clock's overhead; low and high are its 95 % interval
         ratio_to_reference: the pessimistic of two robust ratios to the reference's time; low and high its interval
         first_call_ms: import and first call together, milliseconds; compilation shows here
@@ -51,6 +55,7 @@ class Evaluation:
     sandbox_level: str
     valid: bool = False
     feasible: bool = False
+    evaluator_failed: bool = False
     reason: str = ""
     combined_score: float = 0.0
     time_ms: float | None = None
@@ -95,6 +100,13 @@ class Evaluation:
     twin_start_s: float = 0.0
     wall_s: float = 0.0
     log: str = ""
+
+    @property
+    def status(self) -> Status:
+        """In one word."""
+        if self.evaluator_failed:
+            return "evaluator_failed"
+        return "feasible" if self.feasible else "infeasible" if self.valid else "invalid"
 
     @property
     def ratio_spread(self) -> float | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from eplb_evolve.checked import positive
 from eplb_evolve.errors import UsageError
 from eplb_evolve.sandbox import Level, Limits
 from eplb_evolve.serving.worth import Serving
@@ -92,8 +93,10 @@ class Timing:
     def __post_init__(self) -> None:
         if min(self.pairs_fast, self.pairs_slow, self.triage_pairs) < 2:
             raise UsageError("timing: an estimate needs two pairs at least")
-        if self.max_seconds <= 0:
-            raise UsageError(f"timing: max_seconds must be positive, not {self.max_seconds}")
+        for name in ("pairs_fast", "pairs_slow", "triage_pairs", "max_seconds"):
+            positive(getattr(self, name), f"timing: {name}", most=1e6)
+        if not 0 <= self.slow_ms <= 1e6:
+            raise UsageError(f"timing: slow_ms is a number of milliseconds, 0 to 1e6, not {self.slow_ms}")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ from eplb_evolve.workload.windows import Workload
 
 Split = Literal["search", "holdout"]
 
+EVALUATION_VERSION = 1
+"""Raised when the same program on the same task gets a score that earlier ones cannot be compared with."""
+
 
 @dataclass(frozen=True)
 class Task:

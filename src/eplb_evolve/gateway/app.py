@@ -50,8 +50,9 @@ class Gateway:
 
     async def probe(self) -> str:
         """Ask each endpoint whether it is there; the first sentence of what keeps one from answering, or ""."""
-        found = await asyncio.gather(*(upstream.probe() for upstream in self._upstreams.values()))
-        return next(filter(None, found), "")
+        probes = (upstream.probe() for upstream in self._upstreams.values())
+        found = await asyncio.gather(*probes, return_exceptions=True)  # what breaks a probe proves nothing
+        return next((said for said in found if isinstance(said, str) and said), "")
 
     def application(self) -> Starlette:
         """The routes, for an ASGI server."""
@@ -67,6 +68,7 @@ class Gateway:
 
     async def _health(self, _: Request) -> JSONResponse:
         about = {"name": NAME, "pid": os.getpid(), "seed": self._service.seed, "proposals": self._local.proposals}
+        about["in_vain"] = self._patience.in_short
         return JSONResponse(about)
 
     async def _models(self, _: Request) -> JSONResponse:
@@ -105,14 +107,21 @@ class Gateway:
         self._patience.note(f"{name}: its reply makes no program" if parsed is False else "")
         seconds = time.perf_counter() - started
         self._keep(Exchange(name, body, reply, seconds, parsed, attempts=[Attempt(200, "")]))
+        if parsed is not False:
+            self._stop.under_way.delivered()
         return JSONResponse(_completion(name, reply))
 
     async def _forward(self, name: str, body: dict[str, Any], text: str) -> JSONResponse:
         started = time.perf_counter()
         upstream = self._upstreams[name]
-        outcome = await upstream.forward(body, self._stop.asked)
+        parsed: bool | None = False
+        try:
+            outcome = await upstream.forward(body, self._stop.asked)
+            if outcome.reply.text is not None:
+                parsed = makes_a_program(text, outcome.reply.text, self._service.rules, outcome.reply.cut)
+        except Exception as problem:  # the process boundary: it may have cost money, so it counts and is recorded
+            outcome = upstream.broken(body, problem)
         reply = outcome.reply
-        parsed = makes_a_program(text, reply.text, self._service.rules, reply.cut) if reply.text is not None else False
         why = outcome.message or (reply.doubt if parsed is False else "")
         seconds, attempts = time.perf_counter() - started, outcome.attempts
         if why and not outcome.message:
@@ -124,6 +133,8 @@ class Gateway:
         )
         if self._patience.over and parsed is False:
             await self._stop.hold(_say_nothing)
+        if parsed is not False:
+            self._stop.under_way.delivered()
         if why:
             return _fail(outcome.status if outcome.message else 502, why)
         return JSONResponse(reply.body)

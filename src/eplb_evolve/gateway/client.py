@@ -20,8 +20,8 @@ def new_client(api_base: str, key: str = "") -> openai.AsyncOpenAI:
         return openai.AsyncOpenAI(api_key=key or "none", base_url=api_base, max_retries=0)
     except (OSError, ValueError, ImportError, httpx2.InvalidURL) as problem:
         certificates = ["SSL_CERT_FILE", "SSL_CERT_DIR"] if isinstance(problem, OSError) else []
-        names = [name for name in certificates or set_proxies() if os.environ.get(name)]
+        names = [name for name in certificates or set_proxies() if os.environ.get(name) and name.upper() != "NO_PROXY"]
         raise EnvironmentProblem(
             f"{' or '.join(names) or 'the environment'} holds what the HTTP client cannot use "
-            f"({type(problem).__name__}); correct or unset it"
+            f"({type(problem).__name__}); correct or unset it (proxies: http, https, socks5)"
         ) from problem

@@ -12,7 +12,7 @@ def known_models(text: str) -> list[str]:
     """The names in an answer to GET /models, whichever of its usual forms it has; none where it is another thing."""
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     rows = body.get("data", body.get("models")) if isinstance(body, dict) else body
     if not isinstance(rows, list):

@@ -9,18 +9,14 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from eplb_evolve.gateway.drafts import without_drafts
 from eplb_evolve.gateway.streamed import assembled, streamed
 from eplb_evolve.gateway.words import error_words, is_page, line
 
-_DRAFT = re.compile(
-    r"<(think|thinking|thought|reasoning|reflection)>.*?</\1>|\[THINK\].*?\[/THINK\]|◁think▷.*?◁/think▷",
-    re.DOTALL | re.IGNORECASE,
-)
-_DRAFT_BEGINS = re.compile(r"<(think|thinking|thought|reasoning|reflection)>|\[THINK\]|◁think▷", re.IGNORECASE)
-_DRAFT_ENDS = re.compile(r"</(think|thinking|thought|reasoning|reflection)>|\[/THINK\]|◁/think▷", re.IGNORECASE)
-_FINAL_CHANNEL = "<|channel|>final<|message|>"
-_CUT = ("length", "max_tokens", "max_output_tokens")
-_REFUSED = ("content_filter", "safety", "refusal", "prohibited_content", "recitation", "blocklist")
+_CUT = ("length", "max_tokens", "max_output_tokens", "model_length")
+_REFUSED = ("content_filter", "safety", "refusal", "prohibited_content", "recitation", "blocklist", "sensitive")
+_SHORT = 300
+"""Characters of an answer that nobody will have been charged for."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +45,11 @@ class Reply:
 def read_reply(text: str, limit: int | None = None) -> Reply:
     """Read an answer's text; never raises. limit: of tokens, as the request stated it."""
     try:
-        body = _clean(assembled(text) if streamed(text) else json.loads(text))
+        body = _clean(assembled(text, _joined) if streamed(text) else _first_json(text))
     except (ValueError, RecursionError):
         if is_page(text):
             return Reply(why=f"the endpoint answers with {error_words(text)}; mend api_base", status=404)
-        return Reply(why=f"the answer is not JSON: {line(text[:80]) or 'nothing'}", status=502, again=True)
+        return Reply(why=f"the answer is not JSON: {line(text[:80]) or 'nothing'}", status=502, again=_free(text))
     if isinstance(body, list) and len(body) == 1:
         body = body[0]
     choice = _choice(body)
@@ -61,7 +57,7 @@ def read_reply(text: str, limit: int | None = None) -> Reply:
         if isinstance(place, dict) and place.get("error"):
             return _stated_error(place["error"], body)
     if not isinstance(body, dict) or not isinstance(choice, dict):
-        return _no_choice(body)
+        return _no_choice(body, _free(text))
     return _read_choice(body, choice, limit)
 
 
@@ -70,12 +66,12 @@ def _read_choice(body: dict[str, Any], choice: dict[str, Any], limit: int | None
     message = message if isinstance(message, dict) else {}
     reason = str(choice.get("finish_reason") or "").lower()
     cut = reason in _CUT
-    content, thought, refusal = _joined(message.get("content")), _reasoning(message), _joined(message.get("refusal"))
+    content, thought, refusal = _joined(message.get("content")), _reasoning(message), _refusal(message)
     if not content and isinstance(choice.get("text"), str):
         content = choice["text"]
-    text, doubt = _without_drafts(content), ""
+    text, doubt = without_drafts(content), ""
     if not text and thought and not (cut or refusal or content):  # some servers take the whole answer for reasoning
-        text, doubt = _without_drafts(thought), "the reply holds reasoning alone, no answer"
+        text, doubt = without_drafts(thought), "the reply holds reasoning alone, no answer"
     if cut:
         doubt = f"the reply is cut at max_tokens = {limit}" if limit else "the reply is cut at the endpoint's own limit"
     if text:
@@ -95,11 +91,23 @@ def _nothing(refusal: str, reason: str, drafted: bool) -> str:
     return f"the reply {words}" + (f" (finish_reason {line(reason)})" if reason else "")
 
 
-def _no_choice(body: Any) -> Reply:
+def _no_choice(body: Any, free: bool) -> Reply:
     said = error_words(json.dumps(body)) if body else "nothing"
-    if isinstance(body, dict) and isinstance(body.get("choices"), list):
-        return Reply(body, why="the reply holds no choice: the model or its provider refuses", status=502)
-    return Reply(why=f"the answer is no chat completion: {said}", status=502, again=True)
+    kept = body if isinstance(body, dict) else None
+    if kept is not None and isinstance(kept.get("choices"), list):
+        return Reply(kept, why="the reply holds no choice: the model or its provider refuses", status=502)
+    return Reply(kept, why=f"the answer is no chat completion: {said}", status=502, again=free)
+
+
+def _free(text: str) -> bool:
+    """Whether an answer without a use has cost nothing, as far as one can tell."""
+    return len(text) < _SHORT and "usage" not in text.lower()
+
+
+def _first_json(text: str) -> Any:
+    """What an answer says in JSON, whatever stands around it: a byte order mark, comments of a stream, its end."""
+    bare = re.sub(r"\A(\s*:[^\n]*\n)+", "", text.removeprefix("\ufeff")).strip()
+    return json.JSONDecoder().raw_decode(bare)[0]
 
 
 def _stated_error(error: Any, body: Any) -> Reply:
@@ -129,7 +137,7 @@ def _joined(content: Any) -> str:
     for part in content:
         if isinstance(part, str):
             parts.append(part)
-        elif isinstance(part, dict) and part.get("type", "text") in ("text", "output_text"):
+        elif isinstance(part, dict) and part.get("type", "text") in ("text", "output_text") and not part.get("thought"):
             text = part.get("text")
             text = text.get("value") if isinstance(text, dict) else text
             parts.append(text if isinstance(text, str) else "")
@@ -137,25 +145,18 @@ def _joined(content: Any) -> str:
     return whole if whole.strip() else ""
 
 
+def _refusal(message: dict[str, Any]) -> str:
+    """A refusal beside the content, or a part of it."""
+    parts = message.get("content")
+    found = [part.get("refusal") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return _joined(message.get("refusal")) or _joined(next(filter(None, found), None))
+
+
 def _reasoning(message: dict[str, Any]) -> str:
     for name in ("reasoning_content", "reasoning", "thinking"):
         if found := _joined(message.get(name)):
             return found
     return ""
-
-
-def _without_drafts(text: str) -> str:
-    """The text without what a model thought aloud; "" if nothing else is there."""
-    if _FINAL_CHANNEL in text:
-        text = text.rpartition(_FINAL_CHANNEL)[2].split("<|", 1)[0]
-    elif text.lstrip().startswith("<|channel|>analysis"):
-        return ""
-    text = _DRAFT.sub("", text)
-    ends = list(_DRAFT_ENDS.finditer(text))  # a server may leave the beginning out
-    if ends:
-        text = text[ends[-1].end() :]
-    begins = _DRAFT_BEGINS.match(text.lstrip())
-    return "" if begins or not text.strip() else text
 
 
 def _clean(value: Any) -> Any:

@@ -3,8 +3,10 @@
 import base64
 import html
 import json
+import re
 import urllib.parse
 from collections.abc import Iterator
+from typing import Any
 
 PIECE = 8
 """Characters of a key, in a row, that no text may hold. A shorter key is no secret: endpoints that want any key get
@@ -47,6 +49,25 @@ class Secret:
                     found += [text[kept:at], HIDDEN]
                 kept = at + PIECE
         return "".join([*found, text[kept:]])
+
+    def scrub_all(self, value: Any) -> Any:
+        """The same JSON with every text in it scrubbed."""
+        if isinstance(value, str):
+            return self.scrub(value)
+        if isinstance(value, list):
+            return [self.scrub_all(item) for item in value]
+        if isinstance(value, dict):
+            return {self.scrub(name): self.scrub_all(item) for name, item in value.items()}
+        return value
+
+    def scrub_body(self, text: str) -> str:
+        """A body to be kept: JSON is read before it is scrubbed, since it can spell any letter in another way."""
+        try:
+            return json.dumps(self.scrub_all(json.loads(text)))
+        except (ValueError, RecursionError):
+            pass
+        plain = html.unescape(re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text))
+        return self.scrub(text) if self.scrub(plain) == plain else self.scrub(plain)
 
 
 def _forms(key: str) -> Iterator[str]:

@@ -25,7 +25,7 @@ def serve(service: Service) -> None:
 
     Raises EplbError when that cannot be done.
     """
-    keep_loopback_direct()
+    keep_loopback_direct(urls=[model.api_base for model in service.gateway.models.values()])
     with listen(service.port) as listener:
         gateway = Gateway(service, dry_runs=service.run is not None)
         unusable = asyncio.run(gateway.probe())
@@ -82,6 +82,9 @@ def main() -> int:
         return problem.exit_code
     except KeyboardInterrupt:
         pass
+    except Exception as problem:  # the process boundary: other words might hold what nobody should read
+        print(f"{FAILED}the gateway failed: {type(problem).__name__}", flush=True)
+        return EnvironmentProblem.exit_code
     return 0
 
 

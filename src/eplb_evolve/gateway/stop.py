@@ -1,10 +1,10 @@
 """Why and how a gateway ends the search that started it: the money is spent, or no program comes any more."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,22 +13,52 @@ from eplb_evolve.errors import EnvironmentProblem
 from eplb_evolve.gateway.settings import Service
 from eplb_evolve.gateway.usage import Totals
 
+LEDGER = "ledger.jsonl"
+_LOOK_S = 0.1
 _TAKEN_IN_S = 1.0
 """OpenEvolve's main process takes in a finished evaluation within 0.1 s of the worker's next request."""
+
+
+class UnderWay:
+    """How many programs that were proposed are still being evaluated, as far as the run's ledger tells."""
+
+    def __init__(self, run: str | None) -> None:
+        self._ledger = Path(run) / LEDGER if run is not None else None
+        self._delivered = 0
+        self._written_before: int | None = None
+
+    def delivered(self) -> None:
+        """A reply of which OpenEvolve makes a program leaves the gateway."""
+        if self._written_before is None:
+            self._written_before = self._written()
+        self._delivered += 1
+
+    def none(self) -> bool:
+        """Whether each is in the ledger, or there never was one; False where no ledger tells."""
+        if self._ledger is None:
+            return False
+        return self._written() - (self._written_before or 0) >= self._delivered
+
+    def _written(self) -> int:
+        try:
+            return self._ledger.read_bytes().count(b"\n") if self._ledger is not None else 0
+        except OSError:
+            return 0
 
 
 class Stop:
     """Sends the search one SIGTERM, on which OpenEvolve ends as after its last iteration.
 
-    It drops the evaluations under way then. A worker that asks for the next reply has finished its evaluation: so
-    requests are held until every worker has asked. `asked` is set as soon as the search is to end.
+    It drops the evaluations under way then. A worker that asks for the next reply has finished its evaluation, and so
+    has one whose program is in the ledger: requests are held until that is so of every worker. `asked` is set as soon
+    as the search is to end.
     """
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self.asked = asyncio.Event()
+        self.under_way = UnderWay(service.run)
         self._held = 0
-        self._all_held = asyncio.Event()
         self._sent = False
 
     async def hold(self, say: Callable[[], None]) -> None:
@@ -37,10 +67,9 @@ class Stop:
         if self._service.parent is None:
             return
         self._held += 1
-        if self._held >= self._service.workers:
-            self._all_held.set()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._all_held.wait(), self._service.evaluation_s)
+        deadline = time.monotonic() + self._service.evaluation_s
+        while not (self._held >= self._service.workers or self.under_way.none()) and time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK_S)
         await asyncio.sleep(_TAKEN_IN_S)
         if not self._sent and os.getppid() == self._service.parent:
             self._sent = True
@@ -85,7 +114,8 @@ class Patience:
         self._run = Path(service.run) if service.run is not None else None
         self._most = service.gateway.give_up_after
         self._ends_a_search = service.parent is not None
-        self._in_vain = 0
+        self._in_vain = self._programs = 0
+        self._last = ""
         self.sentence = ""
 
     @property
@@ -93,9 +123,19 @@ class Patience:
         """Whether the search is to end."""
         return bool(self.sentence)
 
+    @property
+    def in_short(self) -> str:
+        """What a search is told that ends without a program; "" if there was one, or no request."""
+        if self._programs or not self._in_vain:
+            return ""
+        tried = "1 request" if self._in_vain == 1 else f"{self._in_vain} requests"
+        return f"no program came of {tried}; the last: {self._last}"
+
     def note(self, why: str, final: bool = False) -> None:
         """Count a request. why: there is no program, and of which model; "" if there is one."""
         self._in_vain = self._in_vain + 1 if why else 0
+        self._programs += not why
+        self._last = why or self._last
         if not self._ends_a_search or self.over or not (final or self._in_vain >= self._most):
             return
         in_vain = f"{self._in_vain} requests in a row brought no program (give_up_after); the last: "

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import sys
 import time
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import openai
 
 from eplb_evolve.gateway.client import new_client
 from eplb_evolve.gateway.models import known_models, near_models
+from eplb_evolve.gateway.proxies import proxy_variable
 from eplb_evolve.gateway.record import Attempt
 from eplb_evolve.gateway.replies import Reply, read_reply
 from eplb_evolve.gateway.secret import Secret
@@ -22,8 +24,14 @@ from eplb_evolve.gateway.waits import Backoff, asked_to_wait
 from eplb_evolve.gateway.words import error_words, line, unreachable
 
 _TRANSIENT = (408, 409, 425, 429)
-_FINAL_BEFORE_A_REPLY = (401, 403, 404, 405)
-_NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_balance")
+_FINAL_BEFORE_A_REPLY = (401, 403, 404, 405, 407)
+_NO_MONEY = (
+    "insufficient_quota",
+    "insufficient_balance",
+    "exceeded_current_quota_error",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+)
 _FIRST_REPLY_S = 8.0
 """For so long an endpoint that has never replied is tried again, unless it asks for a wait itself."""
 _MOST_USELESS = 3
@@ -31,6 +39,7 @@ _MOST_USELESS = 3
 _LONG_WAIT_S = 20.0
 """A wait that a person is told of."""
 _PROBE_S = 10.0
+_MOST_BYTES = 4 << 20
 _WITHOUT_SEED = ("generativelanguage.googleapis.com",)
 
 
@@ -102,7 +111,7 @@ class Upstream:
         async with new_client(self._model.api_base, self._model.key() or "") as client:  # of this event loop
             answer = await self._ask(_PROBE_S, client.models.with_raw_response.list(timeout=_PROBE_S))
         if answer.http == 200:
-            self._listed = known_models(answer.text)
+            self._listed = self._secret.scrub_all(known_models(answer.text))
         refused = answer.http in (401, 403) and "scope" not in answer.text.lower()  # a key may be kept from the list
         silent = answer.http is None and (answer.lasting or not answer.why.startswith("the connection failed"))
         return f"{self.place}: {self._explained(answer)}" if refused or silent else ""
@@ -131,10 +140,17 @@ class Upstream:
                 final = not useful and not self._replied and (self._lasting(answer) or (transient and asked is None))
                 self._replied = self._replied or useful
                 return await self._outcome(request, attempts, usage, complete, answer, final)
-            wait = min(self._backoff.wait(len(attempts) + 1) if asked is None else asked, left)
+            wait = min(
+                self._backoff.wait(len(attempts) + 1) if asked is None else max(asked, self._backoff.wait(1)), left
+            )
             attempts.append(Attempt(answer.http, answer.why, round(wait, 3)))
             self._tell(asked, wait, answer)
             await _sleep(wait, stop)
+
+    def broken(self, body: dict[str, Any], problem: Exception) -> Outcome:
+        """What a request came to that broke the gateway itself."""
+        why = f"the gateway cannot read its answer ({type(problem).__name__})"
+        return Outcome(self.request(body), [Attempt(None, why)], None, False, Reply(), 502, why, None, final=False)
 
     def _transient(self, answer: _Answer) -> bool:
         if answer.http is None:
@@ -164,7 +180,7 @@ class Upstream:
         tries = f" ({len(attempts)} tries)" if len(attempts) > 1 else ""
         status = last.status if last.status not in (None, 200) else 502
         message = self._explained(last) + tries
-        return Outcome(request, attempts, usage, complete, last.reply, status or 502, message, last.text, final)
+        return Outcome(request, attempts, usage, complete, last.reply, status or 502, message, self._kept(last), final)
 
     def _explained(self, answer: _Answer) -> str:
         """What is wrong, with the status that was stated, and what to do where that can be told."""
@@ -174,12 +190,19 @@ class Upstream:
             variable = self._model.api_key_env
             remedy = f"check the key in {variable}" if variable else "it may want a key: api_key_env names its variable"
             return f"{said}; {remedy}"
+        if answer.status == 407:
+            return f"{said}; set user and password in {proxy_variable(self._model.api_base) or 'the proxy variable'}"
         words = answer.why.lower()
         if answer.status in (400, 404, 422) and ("model" in words or self._name.lower() in words) and self._listed:
             return f"{said}; {near_models(self._name, self._listed)}"
         if answer.status in (404, 405) and answer.http != 200:
             return f"{said}; mend api_base, which often ends in /v1, or the model's name"
         return said
+
+    def _kept(self, answer: _Answer) -> str:
+        """The answer's body for the record."""
+        body = answer.reply.body
+        return self._secret.scrub_body(answer.text) if body is None else json.dumps(body)
 
     def _tell(self, asked: float | None, wait: float, answer: _Answer) -> None:
         if asked is not None and wait >= _LONG_WAIT_S:
@@ -195,25 +218,30 @@ class Upstream:
         if answer.http != 200:
             return answer
         tokens = next((rest[name] for name in ("max_completion_tokens", "max_tokens") if rest.get(name)), None)
-        reply = read_reply(answer.text, tokens)
+        read = read_reply(answer.text, tokens)
+        reply = Reply(**self._secret.scrub_all(vars(read)))  # decoding joins what was apart
         return _Answer(200, reply.status, answer.text, answer.headers, reply.why, reply)
 
     async def _ask(self, limit: float, call: Any) -> _Answer:
-        """The answer to one call of the client; its text holds nothing of the key."""
+        """The answer to one call of the client. Its text is as it came, its words hold nothing of the key."""
         try:
             async with asyncio.timeout(limit):  # the client's own limit is per read: a trickle would pass it
                 raw = await call
-                text = self._secret.scrub(raw.text)
         except openai.APIStatusError as error:
-            text = self._secret.scrub(error.response.text)
-            status = error.status_code
-            return _Answer(status, status, text, error.response.headers, error_words(text))
+            text, status = _decoded(error.response.content), error.status_code
+            return _Answer(status, status, text, error.response.headers, self._secret.scrub(error_words(text)))
         except (TimeoutError, openai.APITimeoutError):
-            return _Answer(None, None, "", {}, f"no answer within {limit:g} s")
+            why = f"no answer within {limit:g} s; the server hangs or is busy, or api_base leads elsewhere"
+            return _Answer(None, None, "", {}, why)
         except openai.APIConnectionError as error:
             found = unreachable(error, self._model.api_base)
             return _Answer(None, None, "", {}, self._secret.scrub(found.why), lasting=found.final)
-        return _Answer(200, 200, text, raw.headers, "")
+        return _Answer(200, 200, _decoded(raw.content), raw.headers, "")
+
+
+def _decoded(content: bytes) -> str:
+    """Whatever character set the headers name, JSON is UTF-8; what is longer than any reply is cut off."""
+    return content[:_MOST_BYTES].decode("utf-8-sig", "replace")
 
 
 def _shown(url: str) -> str:

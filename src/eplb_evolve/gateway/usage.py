@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from eplb_evolve.gateway.settings import ForwardedModel
 
 FILE_NAME = "usage.json"
 _MILLION = 1_000_000
+_MOST_TOKENS = 10**12
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,13 @@ def read_usage(body: object, model: ForwardedModel) -> Usage | None:
     usage = body.get("usage") if isinstance(body, dict) else None
     if not isinstance(usage, dict):
         return None
-    prompt, stated, total = (_count(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
-    if prompt is None or (stated is None and total is None):
+    prompt, stated, total = (
+        next((count for name in names if (count := _count(usage.get(f"{name}_tokens"))) is not None), None)
+        for names in (("prompt", "input"), ("completion", "output"), ("total",))
+    )
+    if stated is None and total is None:
         return None
+    prompt = prompt or 0  # what only the total knows is counted at the dearer price
     completion = max(stated or 0, (total or 0) - prompt)
     cost = None
     if model.input_usd_per_million is not None and model.output_usd_per_million is not None:
@@ -52,7 +56,9 @@ def read_usage(body: object, model: ForwardedModel) -> Usage | None:
 
 def _count(value: object) -> int | None:
     """A number of tokens; None for what is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 12:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_TOKENS:
         return None
     return int(value)
 

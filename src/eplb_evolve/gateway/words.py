@@ -14,20 +14,32 @@ from eplb_evolve.gateway.proxies import proxy_variable
 from eplb_evolve.printable import printable
 
 _MOST = 400
-_NAMES = ("message", "msg", "detail", "error", "errors", "error_description", "reason", "title", "description")
+_NAMES = (
+    "message",
+    "msg",
+    "detail",
+    "error",
+    "errors",
+    "error_description",
+    "reason",
+    "title",
+    "description",
+    "status_msg",
+    "base_resp",
+)
 """Where servers put the words of an error, the likeliest first."""
 
 
 def is_page(text: str) -> bool:
     """Whether this is a web page: a sign-in, a gateway's error, anything that is not an API."""
-    return bool(re.match(r"\s*<(!doctype|html|head|\?xml)", text, re.IGNORECASE))
+    return bool(re.match(r"\s*<(!doctype|!--|html|head|\?xml)", text, re.IGNORECASE))
 
 
 def error_words(text: str) -> str:
     """The words of an error's body in any form: OpenAI's, Gemini's list, FastAPI's, Ollama's, a page, plain text."""
     try:
         found = _words(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         found = _page_words(text) if is_page(text) else text
     return line(found) or "it gives no reason"
 
@@ -70,7 +82,7 @@ def unreachable(error: BaseException, url: str) -> Unreachable:
         if found is not None:
             return found
     first = error.__cause__ or error
-    return Unreachable(line(f"the connection failed: {first or type(first).__name__}"), final=False)
+    return Unreachable(line(f"the connection failed: {str(first) or type(first).__name__}"), final=False)
 
 
 def _meaning(cause: BaseException, url: str) -> Unreachable | None:

@@ -49,13 +49,8 @@ def evolution_figure(run: Run) -> Figure | None:
             f"on {split} windows from {show(steps[0][1])} to {show(steps[-1][1])} in {_counted(len(steps) - 1, 'gain')}"
         )
     ticks = [
-        _ticks([number for number, entry in numbered if not entry.evaluation.valid], "invalid", BAD, 0.15),
-        _ticks(
-            [n for n, entry in numbered if entry.evaluation.valid and not entry.evaluation.feasible],
-            "infeasible",
-            SOFT,
-            0.75,
-        ),
+        _ticks([number for number, entry in numbered if entry.evaluation.status == status], status, colour, height)
+        for status, colour, height in (("invalid", BAD, 0.15), ("infeasible", SOFT, 0.75))
     ]
     traces += [trace for trace in ticks if trace["x"]]
     scale = {"type": "log"} if name == "ratio_to_reference" else {}
@@ -74,7 +69,7 @@ def evolution_figure(run: Run) -> Figure | None:
             fixedrange=True,
         ),
     }
-    invalid = sum(not entry.evaluation.valid for entry in run.entries)
+    invalid = sum(entry.evaluation.status == "invalid" for entry in run.entries)
     told = "; ".join(said) or "nothing was feasible"
     summary = (
         f"{BY_NAME[name].heading}, best so far over {len(run.entries)} evaluations: {told}. {invalid} were invalid."

@@ -65,17 +65,16 @@ def tree_figure(run: Run, family: Family, winner: str) -> Figure | None:
 
 
 def _measured(run: Run) -> dict[str, Evaluation]:
-    """By sha256, the search windows before the holdout ones."""
+    """By sha256, the search windows before the holdout ones; without what the evaluator failed to judge."""
     found: dict[str, Evaluation] = {}
     for entry in sorted(run.entries, key=lambda entry: entry.evaluation.split != "search"):
-        found.setdefault(entry.evaluation.sha256, entry.evaluation)
+        if not entry.evaluation.evaluator_failed:
+            found.setdefault(entry.evaluation.sha256, entry.evaluation)
     return found
 
 
 def _verdict(found: Evaluation | None) -> str:
-    if found is None:
-        return "not known"
-    return "feasible" if found.feasible else "infeasible" if found.valid else "invalid"
+    return "not known" if found is None else found.status
 
 
 def _chosen(family: Family, path: Sequence[str], measured: Mapping[str, Evaluation]) -> dict[str, Node]:

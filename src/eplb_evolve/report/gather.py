@@ -13,8 +13,10 @@ from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.score import combined_score, net_score
 from eplb_evolve.evaluation.settings import Objective
+from eplb_evolve.paths import project
 from eplb_evolve.results.board import Row, Table, evolved_rows, tables
 from eplb_evolve.results.ledger import Entry, Ledger
+from eplb_evolve.results.origin import Origins
 from eplb_evolve.results.records import read_records
 from eplb_evolve.results.run_info import RunInfo, read_starts
 from eplb_evolve.results.standing import read_standing
@@ -37,6 +39,7 @@ class Run:
         workload: what the report looks at
         winner: the best program's measurement on the search windows; None before there is a feasible one
         confirmed: the same program on the holdout windows; None when it was not measured there
+        origins: which programs its search did not find
     """
 
     folder: Path
@@ -48,6 +51,7 @@ class Run:
     workload: str
     winner: Entry | None
     confirmed: Evaluation | None
+    origins: Origins
 
     @property
     def judged(self) -> Evaluation | None:
@@ -96,11 +100,13 @@ def gather(folder: Path, workload: str | None = None) -> Run:
     objective = _objective(entries, starts)
     if objective is not None:  # older ledgers do not say it, and scores of two objectives do not compare
         entries = [entry if entry.evaluation.objective == objective else _under(objective, entry) for entry in entries]
+    origins = Origins(folder, everything, project().seed_files())
+    entries = [_under_its_own_hash(entry, origins) for entry in entries]
     winner, confirmed = winner_of(entries, objective)
     first = next((entry.evaluation.sha256 for entry in entries if not entry.operators), "")
     started_from = (starts[0].seed_sha256 if starts else "") or first
     name = folder.resolve().name
-    return Run(folder, name, entries, starts, started_from, objective, focus, winner, confirmed)
+    return Run(folder, name, entries, starts, started_from, objective, focus, winner, confirmed, origins)
 
 
 def known_rows(results: Path) -> list[Row]:
@@ -136,7 +142,15 @@ def _named(row: Row, named: Mapping[str, Row], run: Run) -> Row:
         return dataclasses.replace(row, name=named[sha].name, provenance=named[sha].provenance)
     if sha == run.started_from:
         return dataclasses.replace(row, name=run.seed_name, provenance="seed")
-    return row
+    return run.origins.named(row)
+
+
+def _under_its_own_hash(entry: Entry, origins: Origins) -> Entry:
+    """A text that no search found counts as the file that it is, whatever a proposer wrote above it."""
+    origin = origins.of(entry.evaluation)
+    if origin is None:
+        return entry
+    return dataclasses.replace(entry, evaluation=dataclasses.replace(entry.evaluation, sha256=origin.sha256))
 
 
 def _has_run(table: Table, entries: Sequence[Entry]) -> bool:

@@ -1,6 +1,7 @@
 """The answer in words, and the figures that go with it."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 from eplb_evolve.evaluation.result import Evaluation
@@ -170,11 +171,14 @@ def cards(run: Run) -> list[Card]:
         if run.objective in ("balance", "net_throughput"):  # what the search was after comes first
             found.insert(0, found.pop(2 if run.objective == "balance" else 4))
     searched = run.searched()
-    feasible, invalid = sum(each.feasible for each in searched), sum(not each.valid for each in searched)
+    of = Counter(each.status for each in searched)
+    told = len(searched) - of["evaluator_failed"]
     counts = [Card("evaluations", f"{len(searched):,}", "on search windows")]
-    if searched:
-        counts.append(Card("feasible", f"{feasible / len(searched):.0%}", f"{feasible:,} programs"))
-        counts.append(Card("invalid", f"{invalid:,}", f"{len(searched) - feasible - invalid:,} more infeasible"))
+    if told:
+        counts.append(Card("feasible", f"{of['feasible'] / told:.0%}", f"{of['feasible']:,} programs"))
+        counts.append(Card("invalid", f"{of['invalid']:,}", f"{of['infeasible']:,} more infeasible"))
+    if of["evaluator_failed"]:
+        counts.append(Card("evaluator failed", f"{of['evaluator_failed']:,}", "not counted against the programs"))
     return [card for card in found if card is not None] + counts
 
 

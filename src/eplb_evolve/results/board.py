@@ -129,7 +129,7 @@ def declared_device(program: Path) -> str:
 
 
 def evolved_rows(entries: Iterable[Entry]) -> list[Row]:
-    """Rows of a run's ledger."""
+    """Rows of a run's ledger; none for a program that the evaluator failed to judge."""
     return [
         Row(
             entry.evaluation.sha256[:10],
@@ -138,4 +138,5 @@ def evolved_rows(entries: Iterable[Entry]) -> list[Row]:
             f"{entry.tier} {'+'.join(entry.operators)}".strip(),
         )
         for entry in entries
+        if not entry.evaluation.evaluator_failed
     ]

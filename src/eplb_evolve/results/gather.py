@@ -19,6 +19,7 @@ from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import Project, cache_dir
 from eplb_evolve.results.board import Row, Table, declared_device, declared_provenance, evolved_rows, tables
 from eplb_evolve.results.ledger import Entry, Ledger, now
+from eplb_evolve.results.origin import Origins
 from eplb_evolve.results.records import Record, read_records
 
 PUBLISHED = "deepseek"
@@ -33,10 +34,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Board:
-    """What `board` gathers: the tables, and every entry of the run's ledger."""
+    """What `board` gathers: the tables, every entry of the run's ledger, and which of them its search did not find."""
 
     tables: Sequence[Table]
     entries: Sequence[Entry]
+    origins: Origins
 
 
 def board(
@@ -50,10 +52,11 @@ def board(
         rows += standing_rows(project, task, bench, every_seed, say)
         if ledger is not None and task.split == "holdout":
             entries += confirm(project, ledger, entries, task, bench, say)
-    rows += evolved_rows(entries)
+    origins = Origins(run, entries, project.seed_files())
+    rows += map(origins.named, evolved_rows(entries))
     wanted = {(task.workload.name, task.split, task.settings.objective) for task in tasks}
     comparable = [row for row in rows if _place(row.evaluation) in wanted]
-    return Board(tables(comparable), entries)
+    return Board(tables(comparable), entries, origins)
 
 
 def _place(run: Evaluation) -> tuple[str, str, str]:

@@ -1,6 +1,7 @@
 """The ledger of a run: one JSON line per evaluation, failures too, on disk before the next evaluation starts."""
 
 import contextlib
+import dataclasses
 import datetime
 import fcntl
 import json
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eplb_evolve.errors import EnvironmentProblem
+from eplb_evolve.errors import EnvironmentProblem, UsageError
 from eplb_evolve.evaluation.result import Evaluation
 
 FILE_NAME = "ledger.jsonl"
@@ -25,6 +26,14 @@ class Entry:
     when: str
     tier: str = ""
     operators: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """When it ended, seconds since the epoch; 0 where the line does not tell."""
+        try:
+            return datetime.datetime.fromisoformat(self.when).timestamp()
+        except ValueError:
+            return 0.0
 
 
 class Ledger:
@@ -63,9 +72,11 @@ class Ledger:
     def entries(self) -> list[Entry]:
         """Every complete line, oldest first; a torn line is skipped."""
         try:
-            lines = self.file.read_text(encoding="utf-8").splitlines()
+            lines = self.file.read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
+        except OSError as problem:
+            raise UsageError(f"cannot read {self.file}: {problem.strerror}; give a run's folder") from problem
         parsed = (parse(line) for line in lines)
         return [entry for entry in parsed if entry is not None]
 
@@ -80,13 +91,27 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def parse(line: str) -> Entry | None:
-    """The entry of a line, None for a torn one."""
+def parse(line: bytes) -> Entry | None:
+    """The entry of a line, None for a torn one and for one that no ledger of ours holds."""
     try:
-        data: dict[str, Any] = json.loads(line)
-        return Entry(Evaluation.from_dict(data), data["when"], data["tier"], tuple(data["operators"]))
-    except (ValueError, TypeError, KeyError):
+        data: dict[str, Any] = json.loads(line, parse_constant=_no_number)
+        entry = Entry(Evaluation.from_dict(data), data["when"], data["tier"], tuple(data["operators"]))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+    words = (entry.when, entry.tier, *entry.operators)
+    sound = all(_is(getattr(entry.evaluation, field.name), field.type) for field in dataclasses.fields(Evaluation))
+    return entry if sound and all(isinstance(word, str) for word in words) else None
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(name)  # NaN and Infinity are no JSON, and nothing can be ranked by them
+
+
+def _is(value: object, kind: Any) -> bool:
+    """Whether a value from JSON is of an annotated kind; a whole number may stand for a float, but not for a flag."""
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(float(value) if isinstance(value, int) and isinstance(0.5, kind) else value, kind)
 
 
 @contextlib.contextmanager

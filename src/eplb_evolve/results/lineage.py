@@ -22,7 +22,7 @@ class Step:
         tier: of the embedded proposer; "" for an LLM's child and for the seed
         how: the operators that made it, the LLM's name, or "seed"
         gain: its parent's time / its own, by ratio_to_reference; None when either was not timed
-        verdict: feasible, infeasible, invalid, or "" when it was never measured
+        verdict: the status of its evaluation, or "" when it was never measured
         source: the program; "" when not known
     """
 
@@ -136,6 +136,6 @@ def _step(source: str, tier: str, how: str, measured: Evaluation | None, before:
         ratio_to_reference=ratio,
         speedup_over_seed=measured.speedup_over_seed,
         gain=before / ratio if before is not None and ratio else None,
-        verdict="feasible" if measured.feasible else "infeasible" if measured.valid else "invalid",
+        verdict=measured.status,
         source=source,
     )

@@ -1,6 +1,7 @@
 """How far a search is, from its folder alone: what the live view shows of a run, whoever started it."""
 
 import bisect
+import contextlib
 import datetime
 import json
 import os
@@ -15,6 +16,7 @@ from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.gateway.usage import FILE_NAME as USAGE_NAME
 from eplb_evolve.results.ledger import FILE_NAME as LEDGER_NAME
 from eplb_evolve.results.ledger import Entry, parse
+from eplb_evolve.results.origin import Origins
 from eplb_evolve.results.run_info import FILE_NAME as RUN_INFO_NAME
 from eplb_evolve.results.run_info import RunInfo, read_starts
 
@@ -53,8 +55,10 @@ class Progress:
         done: evaluations on the search windows, over all starts
         expected: how many these will be if every proposal is evaluated; None when the run does not say
         feasible: how many of them are feasible
-        invalid: how many are invalid; what is left is valid and infeasible
+        invalid: how many are invalid
+        evaluator_failed: in how many the evaluator failed; what is left is valid and infeasible
         best: the first of the feasible ones with the highest score
+        nothing_found: whether that is the program that the search started from
         recent: the last ones, oldest first
         per_minute: pace of the last ones of this start; None before there is one
         elapsed_s: seconds since the last start, until the end if that is known
@@ -72,7 +76,9 @@ class Progress:
     expected: int | None
     feasible: int
     invalid: int
+    evaluator_failed: int
     best: Seen | None
+    nothing_found: bool
     recent: tuple[Seen, ...]
     per_minute: float | None
     elapsed_s: float
@@ -83,8 +89,9 @@ class Progress:
 
     @property
     def feasible_share(self) -> float | None:
-        """0..1; None before the first evaluation."""
-        return self.feasible / self.done if self.done else None
+        """0..1, of the programs that were judged; None before the first."""
+        judged = self.done - self.evaluator_failed
+        return self.feasible / judged if judged else None
 
 
 class Follower:
@@ -99,7 +106,7 @@ class Follower:
     def _forget(self) -> None:
         self._read_until = 0
         self._ended_at: list[float] = []
-        self._feasible = self._invalid = 0
+        self._feasible = self._invalid = self._evaluator_failed = 0
         self._best: Seen | None = None
         self._recent: deque[Seen] = deque(maxlen=KEPT)
 
@@ -142,7 +149,9 @@ class Follower:
             expected=expected,
             feasible=self._feasible,
             invalid=self._invalid,
+            evaluator_failed=self._evaluator_failed,
             best=self._best,
+            nothing_found=self._nothing_found(),
             recent=tuple(self._recent),
             per_minute=pace,
             elapsed_s=max(0.0, until - begun),
@@ -151,6 +160,12 @@ class Follower:
             cost_usd=_cost_usd(self.run / USAGE_NAME),
             why_ended=ending.sentence if ending is not None else "",
         )
+
+    def _nothing_found(self) -> bool:
+        if self._best is None:
+            return False
+        first = [self._recent[0].entry] if len(self._ended_at) <= KEPT else []
+        return Origins(self.run, first, {}).of(self._best.entry.evaluation) is not None
 
     def _about(self, last: RunInfo | None) -> tuple[str, Objective, str]:
         """Workload, objective, proposer."""
@@ -173,16 +188,18 @@ class Follower:
             return
         complete = new[: new.rfind(b"\n") + 1]
         self._read_until += len(complete)
-        for line in complete.splitlines():
-            entry = parse(line.decode("utf-8", "replace"))
+        for line in complete.split(b"\n")[:-1]:
+            entry = parse(line)
             if entry is not None and entry.evaluation.split == "search":
-                self._take_in(entry)
+                with contextlib.suppress(ValueError):  # a time that is none: not a line of ours
+                    self._take_in(entry)
 
     def _take_in(self, entry: Entry) -> None:
         evaluation = entry.evaluation
         self._ended_at.append(_seconds(entry.when))
         self._feasible += evaluation.feasible
-        self._invalid += not evaluation.valid
+        self._invalid += evaluation.status == "invalid"
+        self._evaluator_failed += evaluation.evaluator_failed
         beaten = self._best.entry.evaluation.combined_score if self._best else float("-inf")
         seen = Seen(len(self._ended_at), entry, evaluation.feasible and evaluation.combined_score > beaten)
         self._recent.append(seen)

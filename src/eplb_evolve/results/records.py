@@ -59,7 +59,7 @@ class Record:
         (place / "README.md").write_text(readme, encoding="utf-8")
         (place / "program.py").write_bytes(source)
         data = dataclasses.asdict(self) | {"evaluations": [run.as_dict() for run in self.evaluations]}
-        (place / "record.json").write_text(json.dumps(data, indent=1) + "\n")
+        (place / "record.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
 def refuse_existing(folder: Path, name: str) -> None:
@@ -89,7 +89,7 @@ def read_records(folder: Path) -> list[Record]:
 
 def _read(file: Path) -> Record:
     try:
-        data: dict[str, Any] = json.loads(file.read_text())
+        data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         evaluations = [Evaluation.from_dict(item) for item in data.pop("evaluations")]
         return Record(**data, evaluations=evaluations)
     except (OSError, ValueError, TypeError, KeyError) as problem:

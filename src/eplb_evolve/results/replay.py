@@ -1,7 +1,7 @@
 """A recorded run again: derive each child from its parent and the recorded reply, and judge it here and now."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,11 +10,10 @@ import yaml
 
 from eplb_evolve import config as configuration
 from eplb_evolve.errors import UsageError
-from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.result import Evaluation, Status
 from eplb_evolve.results.trace import Mutation, Trace
 
 Derivation = Literal["same", "differs", "cannot be derived"]
-Verdict = Literal["feasible", "infeasible", "invalid"]
 Evaluate = Callable[[Path], Evaluation]
 
 
@@ -39,8 +38,8 @@ class Replayed:
     sha256: str
     derivation: Derivation
     why: str
-    verdict_recorded: Verdict
-    verdict_now: Verdict | None
+    verdict_recorded: Status
+    verdict_now: Status | None
     ratio_recorded: float | None
     ratio_now: float | None
 
@@ -139,8 +138,8 @@ def replay(mutation: Mutation, rules: Rules, evaluate: Evaluate | None, folder: 
         sha256=mutation.child_sha256,
         derivation=derivation,
         why=why,
-        verdict_recorded=_verdict(bool(told.get("valid")), bool(told.get("feasible"))),
-        verdict_now=_verdict(now.valid, now.feasible) if now is not None else None,
+        verdict_recorded=_recorded(told),
+        verdict_now=now.status if now is not None else None,
         ratio_recorded=told.get("ratio_to_reference"),
         ratio_now=now.ratio_to_reference if now is not None else None,
     )
@@ -148,7 +147,8 @@ def replay(mutation: Mutation, rules: Rules, evaluate: Evaluate | None, folder: 
 
 def total(replayed: Sequence[Replayed], torn: int) -> Totals:
     """Add up."""
-    evaluated = [each for each in replayed if each.verdict_now is not None]
+    judged = [each for each in replayed if each.verdict_recorded != "evaluator_failed"]
+    evaluated = [each for each in judged if each.verdict_now is not None]
     changes = [each.change for each in replayed if each.change is not None]
     return Totals(
         lines=len(replayed),
@@ -160,5 +160,7 @@ def total(replayed: Sequence[Replayed], torn: int) -> Totals:
     )
 
 
-def _verdict(valid: bool, feasible: bool) -> Verdict:
-    return "feasible" if feasible else "infeasible" if valid else "invalid"
+def _recorded(told: Mapping[str, Any]) -> Status:
+    if told.get("evaluator_failed"):
+        return "evaluator_failed"
+    return "feasible" if told.get("feasible") else "infeasible" if told.get("valid") else "invalid"

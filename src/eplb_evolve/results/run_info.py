@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from eplb_evolve.errors import UsageError
 
@@ -28,6 +29,7 @@ class RunInfo:
         seed_sha256: of that file, "" when it could not be read
         config: text of the configuration file
         versions: of Python and the packages that matter
+        task: what scores depend on, see same_task; empty for runs from before it was kept
     """
 
     started: str
@@ -42,16 +44,20 @@ class RunInfo:
     seed_sha256: str
     config: str
     versions: dict[str, str]
+    task: dict[str, Any] = field(default_factory=dict)
 
 
-def add_start(run: Path, info: RunInfo) -> None:
-    """Append to the run's file, which is made if need be, and keep its configuration beside it."""
+def add_start(run: Path, info: RunInfo, kept: str | None = None) -> None:
+    """Append to the run's file, which is made if need be, and keep its configuration beside it.
+
+    kept: the configuration as it can be read from there, with absolute paths; by default as it is.
+    """
     known = [dataclasses.asdict(each) for each in read_starts(run)]
     run.mkdir(parents=True, exist_ok=True)
     temporary = run / f"{FILE_NAME}.tmp"
     temporary.write_text(json.dumps([*known, dataclasses.asdict(info)], indent=1) + "\n", encoding="utf-8")
     temporary.replace(run / FILE_NAME)
-    (run / CONFIG_NAME).write_text(info.config, encoding="utf-8")
+    (run / CONFIG_NAME).write_text(info.config if kept is None else kept, encoding="utf-8")
 
 
 def configuration_of(run: Path) -> Path | None:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from eplb_evolve.printable import printable
 from eplb_evolve.results.board import Row, Table
+from eplb_evolve.results.grid import Grid
 from eplb_evolve.results.metrics import BY_NAME, METRICS
 
 COLUMNS = ("time_ms", "ratio_to_reference", "ratio_spread", "speedup_over_seed", "balancedness", "transfers", "samples")
@@ -87,19 +87,18 @@ def to_terminal(table: Table, console: Console, limit: int, wide: bool = False, 
     unranked = _first(infeasible, UNRANKED_SHOWN)
     names = ALL_COLUMNS if wide else columns(table.objective)
     headings = ("#", "program", "from", *(BY_NAME[name].heading for name in names))
-    grid = _grid(title(table), headings, left=(1, 2), wide=wide)
-    for row in [*shown, *unranked]:
-        grid.add_row(rank(row), _plain(row.name), row.provenance, *(figure(row, name) for name in names))
+    rows = [
+        (rank(row), row.name, row.provenance, *(figure(row, name) for name in names)) for row in [*shown, *unranked]
+    ]
+    grid = Grid(headings, rows, left=(1, 2), name=1, title=title(table))
     (Console(file=console.file, width=WIDE) if wide else console).print(grid)
     _say_what_is_left_out(table, console, len(ranked) - len(shown), len(infeasible) - len(unranked), unranked)
     worth = served(shown)
     if worth and not wide:
         headings = ("#", "program", *(BY_NAME[name].heading for name in SERVING_COLUMNS))
-        grid = _grid(serving_title(worth), headings, left=(1,))
-        for row in worth:
-            grid.add_row(rank(row), _plain(row.name), *(figure(row, name) for name in SERVING_COLUMNS))
+        rows = [(rank(row), row.name, *(figure(row, name) for name in SERVING_COLUMNS)) for row in worth]
         console.print()
-        console.print(grid)
+        console.print(Grid(headings, rows, left=(1,), name=1, title=serving_title(worth)))
 
 
 def _plain(text: str) -> Text:
@@ -138,21 +137,6 @@ def _say_what_is_left_out(
         console.print(f"{invalid} programs are invalid (--invalid shows them).", highlight=False)
     for row in unranked:
         console.print(_plain(f"{row.name}, infeasible: {row.evaluation.reason}"))
-
-
-def _grid(heading: str, headings: Sequence[str], left: Sequence[int], wide: bool = False) -> RichTable:
-    grid = RichTable(
-        title=heading,
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for index, text in enumerate(headings):
-        justify = "left" if index in left else "right"
-        grid.add_column(text, justify=justify, overflow="fold", no_wrap=wide)  # type: ignore[arg-type]
-    return grid
 
 
 def legend(console: Console, objective: str = "time", wide: bool = False) -> None:

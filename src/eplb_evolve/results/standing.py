@@ -24,7 +24,7 @@ def write_standing(folder: Path, rows: Sequence[Row], when: str, versions: dict[
         for row in rows
     ]
     document = {"when": when, "command": "eplb leaderboard --seeds --write", "versions": versions, "rows": measured}
-    (folder / FILE_NAME).write_text(json.dumps(document, indent=1) + "\n")
+    (folder / FILE_NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 def _program(folder: Path, row: Row) -> str:
@@ -40,7 +40,7 @@ def read_standing(folder: Path) -> list[Row]:
     try:
         return [
             Row(row["name"], row["provenance"], Evaluation.from_dict(row["evaluation"]), link=row["link"])
-            for row in json.loads(file.read_text())["rows"]
+            for row in json.loads(file.read_text(encoding="utf-8"))["rows"]
         ]
     except (OSError, ValueError, TypeError, KeyError) as problem:
         raise UsageError(f"{file} is broken: {problem}; restore it with git checkout") from problem

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eplb_evolve import machine
-from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
+from eplb_evolve.errors import CandidateFailure, EnvironmentProblem, machine_refuses
 from eplb_evolve.placement import Ints, Topology
 from eplb_evolve.sandbox import kernel, leftovers
 from eplb_evolve.sandbox.files import remove_tree
@@ -28,6 +28,7 @@ from eplb_evolve.sandbox.limits import Limits
 from eplb_evolve.sandbox.probe import weaker
 from eplb_evolve.sandbox.protocol import INPUT_BYTES, MESSAGE_BYTES
 from eplb_evolve.sandbox.scrub import scrub
+from eplb_evolve.sandbox.shortage import Shortage
 
 START_SECONDS = 120.0
 """A cold disk gives a CUDA build of torch, gigabytes of it, slowly."""
@@ -72,14 +73,15 @@ class Zygote:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.twin = twin
-        leftovers.sweep()
-        self.folder, self._lock = leftovers.new_folder()
         self.device = device
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         highest = highest if device == "cpu" else weaker(highest, STRONGEST_ON_GPU)
         environment = _clean_environment(device) | dict(environment or {})
-        with theirs:
-            self._process = self._start(theirs.fileno(), highest, environment)
+        with machine_refuses("the sandbox cannot start"):
+            leftovers.sweep()
+            self.folder, self._lock = leftovers.new_folder()
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                self._process = self._start(theirs.fileno(), highest, environment)
         self._control = ours
         self._control.settimeout(START_SECONDS)
         self.level: Level = self._answer("start")["level"]
@@ -104,7 +106,8 @@ class Zygote:
 
     def spawn(self, program: Path, limits: Limits) -> "Worker":
         """Fork a worker and import `program` in it. Raises CandidateFailure if that fails or takes too long."""
-        worker = Worker(self, program, limits)
+        with machine_refuses("the sandbox cannot take in a program"):
+            worker = Worker(self, program, limits)
         try:
             worker.wait_until_ready()
         except BaseException:
@@ -131,6 +134,8 @@ class Zygote:
                 f"or try: {sys.executable} -c 'import torch, numpy'"
             )
         answer: dict[str, Any] = json.loads(data)
+        if "unavailable" in answer:
+            raise EnvironmentProblem(answer["unavailable"])
         return answer
 
     def close(self) -> None:
@@ -152,6 +157,7 @@ class Worker:
         self.parameters = 0
         self.level = zygote.level
         self._zygote, self._limits, self._called = zygote, limits, False
+        self._shortage = Shortage(zygote.folder, limits.memory_mb)
         self._workdir = tempfile.mkdtemp(dir=zygote.folder)
         copy = shutil.copyfile(program, os.path.join(self._workdir, "candidate.py"))
         Path(copy).chmod(0o444)
@@ -242,6 +248,8 @@ class Worker:
         if "unavailable" in message:
             raise EnvironmentProblem(message["unavailable"])
         if "failed" in message:
+            if shortage := self._shortage.problem():
+                raise EnvironmentProblem(shortage)
             reason = scrub(message["failed"], self._workdir)
             raise CandidateFailure(reason, message.get("public", reason))
         return message

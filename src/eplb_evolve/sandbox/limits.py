@@ -5,7 +5,7 @@ import resource
 from dataclasses import dataclass
 from pathlib import Path
 
-from eplb_evolve.errors import UsageError
+from eplb_evolve.checked import positive
 
 PROCESSES = 256
 """Processes and threads that a candidate may have at once."""
@@ -38,8 +38,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in ("first_call_s", "call_s", "memory_mb", "output_mb", "file_mb", "disk_mb", "threads"):
-            if getattr(self, name) <= 0:
-                raise UsageError(f"limits: {name} must be positive, not {getattr(self, name)}")
+            positive(getattr(self, name), f"limits: {name}")
 
     def apply(self, address_space: bool, other_tasks: int) -> None:
         """Bind the calling process and its descendants. Only ever called in a worker.

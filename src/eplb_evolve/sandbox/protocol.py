@@ -2,7 +2,7 @@
 
 Control messages are JSON, one per packet of a SEQPACKET socket; arrays travel in shared mappings.
 
-    harness -> zygote      {"spawn": {...}} + 4 descriptors -> {"pid": timekeeper}
+    harness -> zygote      {"spawn": {...}} + 4 descriptors -> {"pid": timekeeper}, {"unavailable": "why"}
                            {"end": pid}                     -> {"ended": pid}
     harness -> timekeeper  {"call": {...}, "limit": s, "cpus": [..] or null}; before it, on a GPU, and before the input
                            is written, {"flush": true, "limit": s, "cpus": ...}

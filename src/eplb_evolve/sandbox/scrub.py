@@ -1,5 +1,6 @@
 """Text that a candidate wrote, made fit for people and proposers: no path of this machine, no control characters."""
 
+import contextlib
 import os
 import re
 import sys
@@ -17,9 +18,10 @@ def scrub(text: str, workdir: str) -> str:
         sys.prefix: "<python>",
         sys.base_prefix: "<python>",
         str(Path(__file__).parents[3]): "<project>",
-        str(Path.cwd()): "<project>",
-        str(Path.home()): "<home>",
+        os.path.expanduser("~"): "<home>",
     }
+    with contextlib.suppress(OSError):  # the working directory may be gone
+        places[os.getcwd()] = "<project>"
     for path in sorted(places, key=len, reverse=True):
         if len(path) > 1:
             text = text.replace(path, places[path])

@@ -10,6 +10,7 @@ import ctypes
 import math
 import mmap
 import os
+import resource
 import secrets
 import select
 import signal
@@ -19,7 +20,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
+from eplb_evolve.errors import MENDS, CandidateFailure, EnvironmentProblem, in_words
 from eplb_evolve.sandbox import answers, kernel, process, protocol, worker
 from eplb_evolve.sandbox.confinement import Confinement
 from eplb_evolve.sandbox.in_force import InForce
@@ -52,8 +53,11 @@ def run(descriptors: list[int], program: str, confinement: Confinement, limits: 
         _tell(control, {"failed": str(failure), "public": failure.public})
     except EnvironmentProblem as problem:
         _tell(control, {"unavailable": str(problem)})
-    except Exception:  # the process boundary: a fault of the sandbox, not of the candidate
-        _tell(control, {"broken": traceback.format_exc(limit=-3)})
+    except Exception as problem:  # the process boundary: a fault of the sandbox, not of the candidate
+        if isinstance(problem, OSError) and problem.errno in MENDS:
+            _tell(control, {"unavailable": f"the sandbox cannot run a program: {in_words(problem)}"})
+        else:
+            _tell(control, {"broken": traceback.format_exc(limit=-3)})
     finally:
         keeper.end()
 
@@ -252,8 +256,15 @@ class Timekeeper:
             shapes.append(shape)
         return shapes
 
-    def _death(self, stage: str) -> CandidateFailure:
-        return CandidateFailure(f"{stage}: the candidate's process {process.describe_exit(self.end())}")
+    def _death(self, stage: str) -> CandidateFailure | EnvironmentProblem:
+        status = self.end()
+        allowed = resource.getrlimit(resource.RLIMIT_CPU)[0]
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if allowed != resource.RLIM_INFINITY and used.ru_utime + used.ru_stime >= 0.9 * allowed:
+            return EnvironmentProblem(
+                f"this machine gives a process {allowed} s of processor time; lift that (ulimit -t unlimited)"
+            )
+        return CandidateFailure(f"{stage}: the candidate's process {process.describe_exit(status)}")
 
     def end(self) -> int:
         """Kill the worker and all its descendants; its raw wait status. Safe to call twice."""

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from eplb_evolve.errors import EnvironmentProblem
+from eplb_evolve.errors import EnvironmentProblem, in_words
 from eplb_evolve.sandbox import devices, protocol
 from eplb_evolve.sandbox.confinement import Confinement
 from eplb_evolve.sandbox.limits import Limits
@@ -45,6 +45,9 @@ def run(
         inputs, device = _prepare(channel, inputs_fd, log, confinement, limits)
     except EnvironmentProblem as problem:
         protocol.send(channel, {"unavailable": str(problem)})
+        os._exit(1)
+    except OSError as problem:
+        protocol.send(channel, {"unavailable": f"the sandbox cannot confine a program: {in_words(problem)}"})
         os._exit(1)
     except Exception:  # the process boundary; nothing untrusted has run yet
         protocol.send(channel, {"confined": traceback.format_exc(limit=-3)})
@@ -109,6 +112,8 @@ def _set_environment(workdir: str, threads: int) -> None:
 
     for name in CACHES:
         os.environ[name] = workdir
+    for name in ("USER", "LOGNAME"):  # getpass.getuser, which torch asks, fails for a user id without a name
+        os.environ[name] = "candidate"
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "TORCHINDUCTOR_COMPILE_THREADS"):
         os.environ[name] = str(threads)
     with contextlib.suppress(ImportError):

@@ -14,6 +14,7 @@ import socket
 import sys
 from typing import Any, cast
 
+from eplb_evolve.errors import EnvironmentProblem, in_words
 from eplb_evolve.sandbox import kernel, probe, process, protocol, timekeeper
 from eplb_evolve.sandbox.confinement import Confinement
 from eplb_evolve.sandbox.files import remove_tree
@@ -70,7 +71,11 @@ class Zygote:
         if message is None:
             return False
         if "spawn" in message:
-            pid = self._fork(descriptors, message["spawn"])
+            try:
+                pid = self._fork(descriptors, message["spawn"])
+            except EnvironmentProblem as problem:
+                protocol.send(self._control, {"unavailable": str(problem)})
+                return True
             self._keepers.add(pid)
             protocol.send(self._control, {"pid": pid})
         else:
@@ -81,10 +86,16 @@ class Zygote:
     def _fork(self, descriptors: list[int], spec: dict[str, Any]) -> int:
         zygote, uid = os.getpid(), FIRST_UID + self._forked % UIDS
         self._forked += 1
-        pid = os.fork()
+        pid, refusal = -1, ""
+        try:
+            pid = os.fork()
+        except OSError as problem:
+            refusal = f"the sandbox cannot start a process: {in_words(problem)}"
         if pid:
             for descriptor in descriptors:
                 os.close(descriptor)
+            if refusal:
+                raise EnvironmentProblem(refusal)
             return pid
         self._control.close()
         confinement = Confinement(

@@ -17,6 +17,7 @@ from eplb_evolve.serving.cost import (
 )
 from eplb_evolve.serving.presets import Deployment, deployment
 
+MOST_STEPS = 10**9
 VLLM_STEPS = 3000
 """vLLM's default interval, at which every program is shown."""
 
@@ -37,8 +38,9 @@ class Serving:
 
     def __post_init__(self) -> None:
         deployment(self.preset)
-        if self.interval < 1:
-            raise UsageError(f"serving: interval is a number of steps, 1 at least, not {self.interval}")
+        if not 1 <= self.interval <= MOST_STEPS:
+            bound = "1 at least" if self.interval < 1 else f"{MOST_STEPS:,} at most"
+            raise UsageError(f"serving: interval is a number of steps, {bound}, not {self.interval}")
         if self.mode not in MODES:
             raise UsageError(f"serving: mode is {' or '.join(MODES)}, not '{self.mode}'")
 

@@ -7,9 +7,11 @@ no window.
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from eplb_evolve.checked import LARGEST, shown, whole_number
 from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.placement import Topology
 
@@ -64,8 +66,9 @@ class Composition:
     noise_sd: float
 
     def __post_init__(self) -> None:
-        if self.side_by_side < 1 or self.groups < 1:
-            raise UsageError("composition: side_by_side and groups must be 1 or more")
+        whole_number(self.side_by_side, "composition: side_by_side")
+        whole_number(self.groups, "composition: groups")
+        whole_number(self.seed, "composition: seed", least=0, most=2**63 - 1)
         if not 0 <= self.noise_sd < math.inf:
             raise UsageError(f"composition: noise_sd must be 0 or more and finite, it is {self.noise_sd}")
 
@@ -82,6 +85,9 @@ class Split:
     holdout: tuple[Range, ...]
 
     def __post_init__(self) -> None:
+        for name in SPLITS:
+            for bound in (bound for block in self.ranges(name) for bound in block):
+                whole_number(bound, f"split.{name}: a window", least=-LARGEST)
         blocks = sorted((block, name) for name in SPLITS for block in self.ranges(name))
         for (first, last), name in blocks:
             if not 0 <= first < last:
@@ -140,20 +146,18 @@ class Card:
     composition: Composition | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", self.name):
-            raise UsageError(f"name: '{self.name}' may hold only lower-case letters, digits and hyphens")
+        if not isinstance(self.name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,99}", self.name):
+            raise UsageError(
+                f"name: {shown(self.name)} may hold only lower-case letters, digits and hyphens, 100 at most"
+            )
         if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise UsageError(f"sha256: '{self.sha256}' is not 64 lower-case hexadecimal digits")
-        for field, value in (
-            ("top_k", self.top_k),
-            ("interval_steps", self.interval_steps),
-            *self._named_shape(),
-        ):
-            if value < 1:
-                raise UsageError(f"{field}: must be 1 or more, it is {value}")
-        self.topology.check_experts(self.shape[2])
+        steps, _, experts = (whole_number(size, f"shape: {axis}") for axis, size in self._named_shape())
+        whole_number(self.interval_steps, "interval_steps:")
+        whole_number(self.top_k, "top_k:", most=experts)
+        self.topology.check_experts(experts)
         self._check_split()
-        self._check_tasks()
+        check_tasks(self.tasks, steps)
 
     @property
     def kind(self) -> str:
@@ -166,26 +170,29 @@ class Card:
         return self.shape[0] // self.interval_steps
 
     def _named_shape(self) -> list[tuple[str, int]]:
-        return [(f"shape: {axis}", size) for axis, size in zip(("steps", "layers", "experts"), self.shape, strict=True)]
+        return list(zip(("steps:", "layers:", "experts:"), self.shape, strict=True))
 
     def _check_split(self) -> None:
         for name in SPLITS:
-            last = self.split.windows(name)[-1]
+            last = max(last for _, last in self.split.ranges(name))
             if last >= self.window_count:
+                held = f"windows 0 to {self.window_count - 1}" if self.window_count else "no window"
                 raise UsageError(
-                    f"split.{name}: window {last} does not exist; {self.shape[0]} steps hold windows "
-                    f"0 to {self.window_count - 1} of {self.interval_steps} steps"
+                    f"split.{name}: window {last} does not exist; {self.shape[0]} steps hold {held} "
+                    f"of {self.interval_steps} steps"
                 )
 
-    def _check_tasks(self) -> None:
-        expected = 0
-        for task in self.tasks:
-            first, last = task.steps
-            if first != expected or last < first:
-                raise UsageError(
-                    f"tasks: '{task.name}' has steps [{first}, {last}]; it must begin at step "
-                    f"{expected}, after the task before it, and not end before it begins"
-                )
-            expected = last + 1
-        if expected != self.shape[0]:
-            raise UsageError(f"tasks: they cover {expected} steps, the trace has {self.shape[0]}; mend the last range")
+
+def check_tasks(tasks: Sequence[Task], steps: int) -> None:
+    """Raise UsageError unless the tasks cover the steps 0 to `steps` - 1 one after another."""
+    expected = 0
+    for task in tasks:
+        first, last = (whole_number(step, f"tasks: a step of '{task.name}'", least=-LARGEST) for step in task.steps)
+        if first != expected or last < first:
+            raise UsageError(
+                f"tasks: '{task.name}' has steps [{first}, {last}]; it must begin at step "
+                f"{expected}, after the task before it, and not end before it begins"
+            )
+        expected = last + 1
+    if expected != steps:
+        raise UsageError(f"tasks: they cover {expected} steps, the trace has {steps}; mend the last range")

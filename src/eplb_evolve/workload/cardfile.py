@@ -8,6 +8,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from eplb_evolve.checked import shown
 from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.workload.card import Card
 
@@ -35,7 +36,7 @@ def read(path: Path) -> Card:
         card: Card = _build(Card, table, "")
     except OSError as error:
         raise UsageError(f"{path.name}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # beside TOML's own errors: bytes, numbers and nesting without end
         raise UsageError(f"{path.name}: not a valid TOML file: {error}") from error
     except UsageError as error:
         raise UsageError(f"{path.name}: {error}") from error
@@ -104,20 +105,20 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         hint = next(option for option in get_args(hint) if option is not type(None))
     if is_dataclass(hint):
         if not isinstance(value, dict):
-            raise UsageError(f"'{where}' must be a table, not {value!r}; write it as [{where}]")
+            raise UsageError(f"'{where}' must be a table, not {shown(value)}; write it as [{where}]")
         return _build(hint, value, f"{where}.")
     if get_origin(hint) is tuple:
         return _convert_list(value, get_args(hint), where)
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint or value == "":
-        raise UsageError(f"'{where}' must be {KINDS[hint]}, not {value!r}")
+        raise UsageError(f"'{where}' must be {KINDS[hint]}, not {shown(value)}")
     return value
 
 
 def _convert_list(value: Any, hints: tuple[Any, ...], where: str) -> tuple[Any, ...]:
     if not isinstance(value, list):
-        raise UsageError(f"'{where}' must be a list, not {value!r}")
+        raise UsageError(f"'{where}' must be a list, not {shown(value)}")
     if hints[-1] is Ellipsis:
         hints = hints[:1] * len(value)
     if len(value) != len(hints):

@@ -13,7 +13,7 @@ from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.placement import Topology
 from eplb_evolve.workload import cardfile, composition
 from eplb_evolve.workload.card import Card
-from eplb_evolve.workload.counts import Counts, read_counts, sum_windows
+from eplb_evolve.workload.counts import Counts, Sums, read_counts, sum_windows
 from eplb_evolve.workload.windows import Workload
 
 
@@ -62,7 +62,7 @@ def _recorded(card: Card, folders: Sequence[Path]) -> tuple[Card, Counts]:
     return origin, read_counts(file, origin.sha256, origin.shape)
 
 
-def _build(card: Card, origin: Card, recorded: Counts) -> tuple[Counts, NDArray[np.int64] | None]:
+def _build(card: Card, origin: Card, recorded: Sums) -> tuple[Sums, NDArray[np.int64] | None]:
     """The windows, and which recorded expert each composed one is; checked against the card of a composite."""
     if card.composition is None:
         return recorded, None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from eplb_evolve.errors import UsageError
 from eplb_evolve.workload.card import Composition
-from eplb_evolve.workload.counts import Counts
+from eplb_evolve.workload.counts import Sums
 
 MAX_DRAWS = 1000
 
@@ -43,7 +43,7 @@ def layout(search_load: NDArray[np.float64], layers: int, rule: Composition) -> 
     return np.stack(rows)
 
 
-def compose(recorded: Counts, placed: NDArray[np.int64]) -> Counts:
+def compose(recorded: Sums, placed: NDArray[np.int64]) -> Sums:
     """Composed windows [windows, layers, side_by_side * E] from recorded ones [windows, recorded layers, E].
 
     `placed` is the layout; it may depend on the windows of the source's search split only.
@@ -51,9 +51,10 @@ def compose(recorded: Counts, placed: NDArray[np.int64]) -> Counts:
     return np.ascontiguousarray(recorded.reshape(len(recorded), -1)[:, placed])
 
 
-def digest(windows: Counts) -> str:
-    """sha256 of the windows as little-endian uint32 in C order: what the card of a composite states."""
-    return hashlib.sha256(np.ascontiguousarray(windows, dtype="<u4").tobytes()).hexdigest()
+def digest(windows: Sums) -> str:
+    """sha256 of the windows, C order, little-endian uint32 (uint64 if one is larger): what a composite has."""
+    stored = "<u4" if windows.max() < 2**32 else "<u8"
+    return hashlib.sha256(np.ascontiguousarray(windows, dtype=stored).tobytes()).hexdigest()
 
 
 def _another_combination(
