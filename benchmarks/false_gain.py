@@ -33,7 +33,7 @@ def main() -> None:
     print(f"{arguments.program.name} on {task.workload.name}, {arguments.evaluations} evaluations of the same program")
     print(f"{machine.describe()}; {datetime.date.today()}")
     incumbent: Incumbent | None = None
-    first_looks, looked_twice, changes, walls = [], 0, 0, []
+    first_looks, looked_twice, changes, walls, gains = [], 0, 0, [], []
     with closing(open_bench(task.settings)) as bench:
         for _ in range(arguments.evaluations):
             run = evaluate(arguments.program, task, bench, incumbent)
@@ -42,17 +42,23 @@ def main() -> None:
             looked_twice += run.first_look_ratio is not None
             first_looks.append(run.first_look_ratio or run.ratio_to_reference)
             walls.append(run.wall_beyond_compilers_s)
-            if incumbent is None or run.ratio_to_reference < incumbent.ratio:
+            if incumbent is None or run.won:
                 changes += incumbent is not None
-                incumbent = Incumbent(arguments.program, run.ratio_to_reference)
+                score, high = run.combined_score, run.ratio_high
+                incumbent = Incumbent(arguments.program, run.ratio_to_reference, score, high)
+            if run.gain is not None:
+                gains.append(run.gain)
     assert incumbent is not None
     truth = statistics.median(first_looks)
     print(f"median first look (the truth)       {truth:.4f} x ref")
     print(
         f"best first look                     {min(first_looks):.4f}, a false gain of {gain(truth, min(first_looks))}"
     )
-    print(f"best figure after the second look   {incumbent.ratio:.4f}, a false gain of {gain(truth, incumbent.ratio)}")
+    print(f"displayed figure of the last winner {incumbent.ratio:.4f}, a false gain of {gain(truth, incumbent.ratio)}")
+    print(f"score of the last winner            {incumbent.chained_ratio:.4f} as a ratio")
     print(f"{looked_twice} second looks, {changes} changes of the best program")
+    ahead = sum(each > 1 for each in gains)
+    print(f"of {len(gains)} races of the program against itself the later worker was ahead in {ahead}")
     print(f"median wall beyond import and first call: {statistics.median(walls):.2f} s")
 
 

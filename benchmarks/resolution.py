@@ -142,10 +142,10 @@ def main() -> None:
         rounds = {wanted: (programs.rounds_for(wanted), programs.rounds_for(wanted * SLOWER)) for wanted in TIMES_MS}
         with busy_loop() if given.busy else contextlib.nullcontext():
             for wanted, both in rounds.items():
-                print(row(wanted, [measured_pair(programs, both, task) for _ in range(given.pairs)]), flush=True)
+                print(row(wanted, [measured_pair(programs, both) for _ in range(given.pairs)]), flush=True)
 
 
-def measured_pair(programs: Programs, rounds: tuple[int, int], task: Task) -> list[Block]:
+def measured_pair(programs: Programs, rounds: tuple[int, int]) -> list[Block]:
     """Blocks of both programs, made in random order."""
     blocks: list[Block | None] = [None, None]
     for which in np.random.default_rng().permutation(2):

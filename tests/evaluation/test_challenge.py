@@ -5,9 +5,11 @@ The reference takes 10 ms a call here: a program's ratio_to_reference is its sec
 
 import dataclasses
 
+import numpy as np
 import pytest
 from clocked import LIKE_THE_REFERENCE, Clocked, taking
 
+from eplb_evolve.evaluation.block import Block
 from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.score import combined_score
@@ -101,6 +103,25 @@ def test_a_clearly_slower_program_is_given_up(fast, slow, careful, clocked):
     assert result.raced
     assert result.samples == careful.settings.timing.triage_pairs
     assert not result.replayed
+
+
+@pytest.mark.parametrize(
+    ("seconds", "incumbent", "raced"),
+    [
+        ((0.07,), Incumbent("", 3.0), True),
+        ((0.07,), Incumbent("", 3.0, ratio_high=6.9), True),
+        ((0.07,), Incumbent("", 3.0, ratio_high=7.1), False),
+        ((0.059,), Incumbent("", 3.0), False),
+    ],
+)
+def test_a_race_is_lost_beyond_both_intervals_only(written, fast, careful, clocked, seconds, incumbent, raced):
+    best = dataclasses.replace(incumbent, program=fast)
+    assert evaluate(written("other", taking(*seconds)), careful, clocked, best).raced is raced
+
+
+def test_disturbed_calls_lose_no_race(slow, fast, careful, clocked, monkeypatch):
+    monkeypatch.setattr(Block, "quiet", lambda block: np.zeros(len(block.candidate), dtype=bool))
+    assert not evaluate(slow, careful, clocked, Incumbent(fast, 1.0)).raced
 
 
 def test_a_slightly_slower_program_is_not_compared(fast, slow, careful, clocked):

@@ -12,7 +12,7 @@ from eplb_evolve.workload.windows import Workload
 
 Split = Literal["search", "holdout"]
 
-EVALUATION_VERSION = 1
+EVALUATION_VERSION = 2
 """Raised when the same program on the same task gets a score that earlier ones cannot be compared with."""
 
 
