@@ -2,12 +2,14 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from clocked import KEEPS_WHAT_IS, Clocked
 from support import SEED
 
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation import measured
+from eplb_evolve.evaluation.block import Block
 from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.score import balance_score, combined_score
@@ -91,12 +93,22 @@ def test_compilation_on_the_first_call_is_shown_not_timed(program, task):
     assert result.time_p99_ms == pytest.approx(20)
 
 
-def test_a_search_gives_up_early_on_what_is_clearly_slower(program, task, bench):
+def test_a_search_gives_up_early_on_what_is_clearly_slower(program, task, bench, monkeypatch):
+    monkeypatch.setattr(Block, "quiet", lambda block: np.ones(len(block.reference), dtype=bool))  # whatever runs beside
     file = program(wrapping=f"return {CALL}")
     raced = evaluate(file, task, bench, Incumbent(file, 1e-3))
     assert raced.raced
     assert raced.samples <= task.settings.timing.triage_pairs
     assert not evaluate(file, task, bench, Incumbent(file, 1e3)).raced
+
+
+@pytest.mark.parametrize("start", [b"\xff", b"# caf\xe9\n", b"# coding: no-such-one\n", b"x = '\xed\xa0\x80'\n"])
+def test_a_source_that_python_cannot_read_is_invalid(program, task, bench, start):
+    file = program(wrapping=f"return {CALL}")
+    file.write_bytes(start + file.read_bytes())
+    result = evaluate(file, task, bench)
+    assert not result.valid
+    assert "SyntaxError" in result.reason
 
 
 def test_a_huge_program_is_refused(program, task, bench):

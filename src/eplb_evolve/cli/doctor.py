@@ -13,6 +13,7 @@ from eplb_evolve import __version__, machine, preflight
 from eplb_evolve import config as configuration
 from eplb_evolve.cli import options
 from eplb_evolve.errors import EnvironmentProblem, in_words
+from eplb_evolve.evaluation import disturbance
 from eplb_evolve.paths import PACKAGE, Project, project
 from eplb_evolve.sandbox import at_least
 from eplb_evolve.sandbox.levels import MEANING
@@ -41,6 +42,8 @@ def doctor(config: options.ConfigFile = None) -> None:
     for finding in findings:
         _show(console, finding)
     console.print(f"machine: {machine.describe()}", highlight=False, soft_wrap=True)
+    for words in disturbance.words():
+        console.print(f"  {'processors':14s}{words}", highlight=False, soft_wrap=True)
     for name, use in (("c++", "candidates that compile C or C++"), ("ninja", "torch.utils.cpp_extension")):
         found = "found" if shutil.which(name) else f"missing; only {use} need it"
         console.print(f"  {name:14s}{found}", highlight=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from eplb_evolve import machine, reference
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem, machine_refuses
+from eplb_evolve.evaluation import disturbance
 from eplb_evolve.evaluation.constraint import CallBalance, measure
 from eplb_evolve.evaluation.inputs import CallInputs
 from eplb_evolve.evaluation.settings import Device, Settings
@@ -30,11 +31,15 @@ TRUSTED = Limits()
 
 @dataclass(frozen=True)
 class ReferenceCall:
-    """Seconds that the reference took, seconds that it waited for a processor, and the balance it reached."""
+    """Seconds that the reference took, seconds that it waited for a processor, and the balance it reached.
+
+    robbed: whether a quota or a hypervisor took processor time meanwhile.
+    """
 
     seconds: float
     waited: float
     balance: CallBalance
+    robbed: bool = False
 
 
 class Bench:
@@ -100,12 +105,14 @@ class Bench:
 
     def call_reference(self, inputs: CallInputs, topology: Topology, cpus: list[int] | None = None) -> ReferenceCall:
         """Time the reference on the same inputs as a candidate, and measure its balance."""
+        before = disturbance.taken(cpus)
         try:
             answer = self._reference.call(inputs.weight, topology, cpus=cpus)
         except CandidateFailure as problem:
             raise EnvironmentProblem(f"the reference's process failed: {problem}") from problem
         placement = Placement(answer.phy2log, answer.logcnt)
-        return ReferenceCall(answer.seconds, answer.waited, measure(placement, inputs, topology.gpus))
+        robbed = disturbance.taken(cpus) != before
+        return ReferenceCall(answer.seconds, answer.waited, measure(placement, inputs, topology.gpus), robbed)
 
     def incumbent_worker(self, program: Path) -> Worker | None:
         """The worker kept from the evaluation that made `program` the incumbent, None if there is none."""

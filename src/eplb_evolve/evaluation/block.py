@@ -40,13 +40,14 @@ class Block:
         return np.array([call.seconds for call in getattr(self, who)])
 
     def quiet(self) -> NDArray[np.bool_]:
-        """Which rows had a processor whenever the reference wanted one.
+        """Which rows had a processor whenever the reference wanted one, and lost none to a quota or a hypervisor.
 
         Only its waiting counts, which no candidate has in hand: one whose own threads wait for each other on chosen
         inputs would choose the pairs that count.
         """
         waited = np.array([call.waited for call in self.reference])
-        rows: NDArray[np.bool_] = waited <= np.maximum(WAIT_FLOOR_S, WAIT_SHARE * self.seconds("reference"))
+        kept = ~np.array([call.robbed for call in self.reference], dtype=bool)
+        rows: NDArray[np.bool_] = kept & (waited <= np.maximum(WAIT_FLOOR_S, WAIT_SHARE * self.seconds("reference")))
         return rows
 
     def of_rival(self, gpus: int) -> "Block":

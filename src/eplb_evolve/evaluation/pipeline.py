@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import importlib.util
 import time
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def evaluate(program: Path, task: Task, bench: Bench, incumbent: Incumbent | Non
     try:
         if len(source) > MAX_SOURCE_BYTES:
             raise CandidateFailure(f"the program has {len(source)} bytes, at most {MAX_SOURCE_BYTES} are allowed")
+        _check_text(source)
         run = _Run(program, task, bench)
         run.first_call()
         result = dataclasses.replace(result, first_call_ms=(time.monotonic() - started) * 1e3)
@@ -162,6 +164,14 @@ def read_program(program: Path) -> bytes:
         return program.read_bytes()
     except OSError as problem:
         raise UsageError(f"cannot read the program {program}: {problem.strerror}") from problem
+
+
+def _check_text(source: bytes) -> None:
+    """Python itself lets bytes pass that are no text, such as in a comment."""
+    try:
+        importlib.util.decode_source(source)
+    except (SyntaxError, UnicodeDecodeError, LookupError) as problem:
+        raise CandidateFailure(f"import: SyntaxError: the source is no text in its encoding: {problem}") from problem
 
 
 def _hopeless(block: Block, task: Task, incumbent: Incumbent | None) -> bool:
