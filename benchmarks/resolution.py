@@ -2,9 +2,9 @@
 
     python benchmarks/resolution.py [--pairs 100] [--busy]
 
-Each program runs a loop over its input, calibrated to take the wanted time net by our clock, and then
-writes into one of two sets of outputs. Each is measured in a block of its own, as evaluations are, in random order; a pair is ranked right when the
-ratio to the reference says so. --busy: beside a busy loop. The null call is measured in every block.
+Each program runs a loop over its input, calibrated to take the wanted time net by our clock, and then writes into one
+of two sets of outputs. Each is measured in a block of its own, as evaluations are, in random order; a pair is ranked
+right when the ratio to the reference says so. --busy: beside a busy loop. The null call is measured in every block.
 """
 
 import argparse
