@@ -8,7 +8,7 @@ from eplb_evolve.sandbox.limits import Limits
 
 TELLS = """
 import os, torch
-names = ("MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD", "OMP_NUM_THREADS", "KMP_BLOCKTIME")
+names = ("MALLOC_ARENA_MAX", "GLIBC_TUNABLES", "LD_PRELOAD", "OMP_NUM_THREADS", "KMP_BLOCKTIME")
 raise ValueError([{name: os.environ.get(name) for name in names}, torch.get_num_threads()])
 """
 MEDDLES = """
