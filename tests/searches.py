@@ -19,6 +19,9 @@ def write_config(folder, port, first_call_s=30.0, **settings):
     document["prompt"]["template_dir"] = str(ROOT / "prompts")
     document["eplb"] |= {"workload": "gptoss20b-phased", "checks": []}
     document["eplb"]["timing"] |= {"pairs_fast": 3, "pairs_slow": 3}
+    document["eplb"]["profiles"]["default"]["robust"] = dict.fromkeys(
+        ("next_window", "same_window", "worst_layer"), 0.0
+    )
     document["eplb"]["limits"] |= {"call_s": 1.0, "first_call_s": first_call_s}
     for section, values in settings.items():
         document[section] = document.get(section, {}) | values if isinstance(values, dict) else values

@@ -24,7 +24,6 @@ from eplb_evolve.evaluation import bench, calls, checks, constraint, inputs, pip
 from eplb_evolve.evaluation.settings import Thresholds
 from eplb_evolve.sandbox import answers, client, kernel, limits, probe, process, protocol, watch, worker, zygote
 from eplb_evolve.sandbox.devices import Host
-from eplb_evolve.sandbox.in_force import InForce
 from eplb_evolve.sandbox.timekeeper import Timekeeper
 
 LATE_S = 0.1
@@ -124,7 +123,6 @@ WEAKENED = {
         (Host, "names", be(("cpu", "meta"))),
         UNREADABLE,
     ),
-    "in-force-unread": ("nobody looks at the last result again", (InForce, "check_and_replace", off)),
     "no-shape-check": ("outputs of another shape are reshaped", answer(parts.reshaped)),
     "no-range-check": ("expert numbers are taken modulo the number of experts", answer(parts.modulo)),
     "narrow-ints": ("outputs are 32-bit integers", (client.Worker, "_read_outputs", after(parts.narrow))),

@@ -20,6 +20,7 @@ from terminal import Terminal
 from eplb_evolve.cli import run as command
 from eplb_evolve.cli.supervisor import Supervised
 from eplb_evolve.errors import EnvironmentProblem
+from eplb_evolve.results import same_task
 from eplb_evolve.results.ledger import Ledger
 
 EPLB = Path(sys.executable).with_name("eplb")
@@ -158,6 +159,12 @@ def test_wrong_use_is_one_sentence(eplb, configured, tmp_path, stand_in, argumen
     assert code == 2
     assert err.startswith(f"eplb: {sentence.format(run=run)}")
     assert not told.exists()
+
+
+@pytest.fixture(autouse=True)
+def first_evaluation(monkeypatch):
+    """Runs that say nothing of their evaluation's version count as the first."""
+    monkeypatch.setattr(same_task, "EVALUATION_VERSION", 1)
 
 
 @pytest.fixture

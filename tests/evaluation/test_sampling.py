@@ -19,7 +19,7 @@ def block(times, reference=0.005, waited=()):
 
     def calls(seconds, waits):
         waits = [*waits, *[0.0] * (len(seconds) - len(waits))]
-        return [SimpleNamespace(seconds=s, waited=w) for s, w in zip(seconds, waits, strict=True)]
+        return [SimpleNamespace(seconds=s, waited=w, robbed=False) for s, w in zip(seconds, waits, strict=True)]
 
     return Block(NULL, candidate=calls(times, ()), reference=calls([reference] * len(times), waited))
 

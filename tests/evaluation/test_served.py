@@ -8,8 +8,10 @@ from clocked import KEEPS_WHAT_IS, Clocked, taking
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.score import combined_score, net_score
 from eplb_evolve.evaluation.served import _full_rounds, ratio_of_sums
-from eplb_evolve.evaluation.settings import TRADED
+from eplb_evolve.evaluation.settings import TRADED, RobustThresholds
 from eplb_evolve.serving.worth import Serving
+
+UNROBUST = dataclasses.replace(TRADED, robust=RobustThresholds(0.0, 0.0, 0.0))
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def clocked():
 @pytest.fixture
 def served_task(task):
     settings = dataclasses.replace(
-        task.settings, objective="net_throughput", serving=Serving(interval=100), thresholds=TRADED
+        task.settings, objective="net_throughput", serving=Serving(interval=100), thresholds=UNROBUST
     )
     return dataclasses.replace(task, settings=settings)
 

@@ -21,6 +21,12 @@ SMALL = "eplb: {workload: gptoss20b-phased, checks: [], device: cpu"
 """The configuration of `now`, to be continued."""
 
 
+@pytest.fixture(autouse=True)
+def first_evaluation(monkeypatch):
+    """Whatever version scores have by now: runs from before say nothing of theirs and count as the first."""
+    monkeypatch.setattr(same_task, "EVALUATION_VERSION", 1)
+
+
 @pytest.fixture(scope="module")
 def now():
     return build_task([ROOT / "workloads"], "gptoss20b-phased", [], Settings())

@@ -23,7 +23,6 @@ from typing import Any
 from eplb_evolve.errors import MENDS, CandidateFailure, EnvironmentProblem, in_words
 from eplb_evolve.sandbox import answers, kernel, process, protocol, worker
 from eplb_evolve.sandbox.confinement import Confinement
-from eplb_evolve.sandbox.in_force import InForce
 from eplb_evolve.sandbox.limits import Limits
 from eplb_evolve.sandbox.watch import Idle, Watch, trim_log
 
@@ -79,7 +78,6 @@ class Timekeeper:
         self._pid = 0
         self._first = 0
         self._owed = 0.0
-        self._in_force = InForce()
         self._called = False
 
     def start(self, program: str, inputs: int) -> int:
@@ -146,7 +144,6 @@ class Timekeeper:
         waited = process.waited_ns(self._pid) - waited
         self._check_held(cpus or self._processors)
         shapes = answer["copied"] if "copied" in answer else self._copy_outputs(answer)
-        self._in_force.check_and_replace(self._pid, answers.claimed_outputs(answer, len(self._outputs)), self._outputs)
         trim_log(self._log)
         self._called = True
         seconds, self._owed = seconds + self._owed, 0.0

@@ -53,7 +53,7 @@ def run(
         protocol.send(channel, {"confined": traceback.format_exc(limit=-3)})
         os._exit(1)
     protocol.send(channel, {"confined": ""})
-    kept: list[list[Any]] = []  # the last two results: a server keeps one in force while it makes the next
+    kept: list[Any] = []  # outputs must stay in memory until they have been read
     stage = "import"
     try:
         while (message := protocol.receive(channel)) is not None:
@@ -65,8 +65,8 @@ def run(
             elif "flush" in message:
                 device.flush()
             else:
-                kept = [*kept[-1:], _call(rebalance, message["call"], inputs, device)]
-                answer["outputs"] = [(tensor.data_ptr(), tensor.shape) for tensor in kept[-1]]
+                kept[:] = _call(rebalance, message["call"], inputs, device)
+                answer["outputs"] = [(tensor.data_ptr(), tensor.shape) for tensor in kept]
             protocol.send(channel, answer)
     except BaseException as problem:  # the process boundary: whatever a candidate raises, sys.exit included
         with contextlib.suppress(BaseException):
