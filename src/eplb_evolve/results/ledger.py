@@ -6,6 +6,7 @@ import datetime
 import fcntl
 import json
 import os
+import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,7 @@ def _no_number(name: str) -> float:
 def _is(value: object, kind: Any) -> bool:
     """Whether a value from JSON is of an annotated kind; a whole number may stand for a float, but not for a flag."""
     if isinstance(value, bool):
-        return kind is bool
+        return kind is bool or bool in typing.get_args(kind)
     return isinstance(float(value) if isinstance(value, int) and isinstance(0.5, kind) else value, kind)
 
 
