@@ -6,7 +6,7 @@ Each evaluation draws its own loads (robust_loads) and judges the calls that the
 these come within 2 % of a threshold. Each program plans them in this process, without a sandbox; one that takes the old
 placement gets its own last one. Figures are shares of the exact greedy's on the same inputs: the least over the
 evaluations and, after the slash, the median. `feasible` counts the evaluations that fall below no threshold of a load,
-under `default` and under the objective net_throughput. Programs slower than 150 ms a call get 20 evaluations.
+under `default` and under the objective net_throughput. Programs slower than 50 ms a call get 20 evaluations.
 
     near ties       the exact greedy, where values within 0.1 %, the evaluator's own noise, are chosen between by lot
     at most 2, 3    greedy replication with at most so many replicas of an expert, then the exact greedy's packing
@@ -37,7 +37,7 @@ from eplb_evolve.paths import project
 from eplb_evolve.placement import Floats, Ints, Placement, Topology, count_replicas, initial_phy2log
 from eplb_evolve.workload import catalog
 
-SLOW_S, FEW = 0.15, 20
+SLOW_S, FEW = 0.05, 20
 Planner = Callable[[CallInputs, Topology, Ints], Ints]
 """(inputs, topology, placement in force [L, R]) -> phy2log [L, R]."""
 
