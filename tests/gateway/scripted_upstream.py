@@ -56,6 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._play(self.server.models if self.path.endswith("/models") else error(404, "nothing here"))
 
     def _play(self, step):
+        step = step() if callable(step) else step
         if step == STALL:
             time.sleep(1)
         if step in (STALL, DROP):

@@ -35,7 +35,7 @@ def searching(serve, tmp_path, monkeypatch):
     monkeypatch.setattr(upstream_module, "_FIRST_REPLY_S", 0.1)
 
     def start(api_base, workers=1, **settings):
-        model = ForwardedModel(api_base, "TEST_KEY")
+        model = ForwardedModel(api_base, "TEST_KEY", 1.0, 10.0)
         gateway = GatewaySettings(**{"request_timeout_s": 0.5, "retry_seconds": 0.2, "models": {"m": model}} | settings)
         service = Service(0, run=str(tmp_path / "run"), gateway=gateway, parent=os.getppid(), workers=workers)
         url = serve(service) + "/v1"
@@ -153,6 +153,34 @@ def test_no_idle_worker_is_waited_for(searching, kept):
             assert not sent
         (run / "ledger.jsonl").write_text("{}\n")
         waiting.join(60)
+        assert len(sent) == 1
+
+
+def test_a_paid_reply_on_its_way_is_delivered_before_the_cap_ends_the_search(searching):
+    """Two workers: one spends the money and comes back, while the other's request is still being answered."""
+    arrived, go_on, replies = threading.Event(), threading.Event(), []
+
+    def slow():
+        arrived.set()
+        assert go_on.wait(60)
+        return GOOD
+
+    with upstream(slow, GOOD) as endpoint:
+        client, run, sent = searching(endpoint.api_base, workers=2, max_cost=1e-4, request_timeout_s=60.0)
+        other = threading.Thread(target=lambda: replies.append(complete(client, PROMPT)))
+        other.start()
+        assert arrived.wait(60)
+        complete(client, PROMPT)
+        (run / "ledger.jsonl").write_text("{}\n")
+        back = threading.Thread(target=ask_until_the_end, args=(client, run, 1))
+        back.start()
+        time.sleep(0.5)
+        assert not sent
+        go_on.set()
+        other.join(60)
+        assert len(replies) == 1
+        (run / "ledger.jsonl").write_text("{}\n{}\n")
+        back.join(60)
         assert len(sent) == 1
 
 

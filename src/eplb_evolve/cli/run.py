@@ -85,7 +85,6 @@ def run(
     check.check(plan.config)
     if resume is not None:
         refuse_another(resume, configuration.read(plan.config).eplb.task(place.workloads))
-    if resume is not None:
         plan = dataclasses.replace(plan, checkpoint=complete_checkpoint(plan.run, plan.config))
     command = plan.command(place.root)
     options.say(shlex.join(command))

@@ -14,7 +14,9 @@ Objective = Literal["time", "balance", "net_throughput"]
 
 @dataclass(frozen=True)
 class RobustThresholds:
-    """The same on loads unlike the timed ones (robust_loads), on each kind of load for itself; 0 demands nothing.
+    """Least balancedness, as a share of the exact greedy's, on each load unlike the timed ones (robust_loads).
+
+    0 demands nothing.
 
     Attributes:
         next_window: mean over calls, judged on the window after the one planned on

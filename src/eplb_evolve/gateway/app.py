@@ -102,16 +102,27 @@ class Gateway:
     async def _answer(self, name: str, body: dict[str, Any], text: str) -> JSONResponse:
         started = time.perf_counter()
         loop = asyncio.get_running_loop()
-        reply = await loop.run_in_executor(self._local.thread, self._local.answer, name, text, body.get("seed"))
-        parsed = makes_a_program(text, reply, self._service.rules)
-        self._patience.note(f"{name}: its reply makes no program" if parsed is False else "")
-        seconds = time.perf_counter() - started
-        self._keep(Exchange(name, body, reply, seconds, parsed, attempts=[Attempt(200, "")]))
-        if parsed is not False:
-            self._stop.under_way.delivered()
+        with self._stop.under_way.answering():
+            reply = await loop.run_in_executor(self._local.thread, self._local.answer, name, text, body.get("seed"))
+            parsed = makes_a_program(text, reply, self._service.rules)
+            self._patience.note(f"{name}: its reply makes no program" if parsed is False else "")
+            seconds = time.perf_counter() - started
+            self._keep(Exchange(name, body, reply, seconds, parsed, attempts=[Attempt(200, "")]))
+            if parsed is not False:
+                self._stop.under_way.delivered()
         return JSONResponse(_completion(name, reply))
 
     async def _forward(self, name: str, body: dict[str, Any], text: str) -> JSONResponse:
+        with self._stop.under_way.answering():
+            response, parsed = await self._forwarded(name, body, text)
+            if parsed is not False:
+                self._stop.under_way.delivered()
+        if self._patience.over and parsed is False:
+            await self._stop.hold(_say_nothing)
+        return response
+
+    async def _forwarded(self, name: str, body: dict[str, Any], text: str) -> tuple[JSONResponse, bool | None]:
+        """The response, counted and recorded; whether OpenEvolve makes a program of it."""
         started = time.perf_counter()
         upstream = self._upstreams[name]
         parsed: bool | None = False
@@ -131,13 +142,9 @@ class Gateway:
             Exchange(name, outcome.request, reply.text, seconds, parsed, outcome.response, outcome.usage, attempts),
             outcome,
         )
-        if self._patience.over and parsed is False:
-            await self._stop.hold(_say_nothing)
-        if parsed is not False:
-            self._stop.under_way.delivered()
         if why:
-            return _fail(outcome.status if outcome.message else 502, why)
-        return JSONResponse(reply.body)
+            return _fail(outcome.status if outcome.message else 502, why), parsed
+        return JSONResponse(reply.body), parsed
 
     def _keep(self, exchange: Exchange, forwarded: "Outcome | None" = None) -> None:
         """Count and record. Where that is impossible the search ends, since it would spend unseen."""

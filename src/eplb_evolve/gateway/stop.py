@@ -1,11 +1,12 @@
 """Why and how a gateway ends the search that started it: the money is spent, or no program comes any more."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from eplb_evolve.ending import end
@@ -20,12 +21,21 @@ _TAKEN_IN_S = 1.0
 
 
 class UnderWay:
-    """How many programs that were proposed are still being evaluated, as far as the run's ledger tells."""
+    """Requests that are being answered, and programs that are being evaluated, as far as the run's ledger tells."""
 
     def __init__(self, run: str | None) -> None:
         self._ledger = Path(run) / LEDGER if run is not None else None
-        self._delivered = 0
+        self._answering = self._delivered = 0
         self._written_before: int | None = None
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """While a request is: its reply may have been paid for."""
+        self._answering += 1
+        try:
+            yield
+        finally:
+            self._answering -= 1
 
     def delivered(self) -> None:
         """A reply of which OpenEvolve makes a program leaves the gateway."""
@@ -34,8 +44,8 @@ class UnderWay:
         self._delivered += 1
 
     def none(self) -> bool:
-        """Whether each is in the ledger, or there never was one; False where no ledger tells."""
-        if self._ledger is None:
+        """Whether no request is being answered and each program is in the ledger; False where no ledger tells."""
+        if self._ledger is None or self._answering:
             return False
         return self._written() - (self._written_before or 0) >= self._delivered
 
@@ -49,9 +59,9 @@ class UnderWay:
 class Stop:
     """Sends the search one SIGTERM, on which OpenEvolve ends as after its last iteration.
 
-    It drops the evaluations under way then. A worker that asks for the next reply has finished its evaluation, and so
-    has one whose program is in the ledger: requests are held until that is so of every worker. `asked` is set as soon
-    as the search is to end.
+    It drops the requests and evaluations under way then. A worker that asks for the next reply has finished its
+    evaluation, and so has one whose program is in the ledger: requests are held until that is so of every worker.
+    `asked` is set as soon as the search is to end.
     """
 
     def __init__(self, service: Service) -> None:
