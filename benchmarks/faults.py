@@ -33,7 +33,7 @@ from pathlib import Path
 import yaml
 
 from eplb_evolve import machine, reference
-from eplb_evolve.evaluation import null_program
+from eplb_evolve.evaluation.bench import MARKS
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.paths import project
 from eplb_evolve.results.ledger import Ledger
@@ -141,8 +141,8 @@ SHORT: dict[str, object] = {
 MOST_MEMORY_MB = 1500
 SAMPLE_S, SAMPLES_PER_SHARE = 0.2, 5
 GRACE_S = 10.0
-CANDIDATE, OURS_SANDBOXED = "candidate", "reference, null call"
-TRUSTED_PROGRAMS = [Path(str(module.__file__)).read_text() for module in (reference, null_program)]
+CANDIDATE, OURS_SANDBOXED = "candidate", "reference, marks"
+TRUSTED_PROGRAMS = [file.read_text() for file in (Path(str(reference.__file__)), *MARKS.glob("*.py"))]
 
 
 def script(iterations: int, kinds: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -18,14 +18,17 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from eplb_evolve import machine, reference
 from eplb_evolve.errors import EplbError
-from eplb_evolve.evaluation import null_program
-from eplb_evolve.evaluation.bench import Bench, open_bench
+from eplb_evolve.evaluation.bench import MARKS, Bench, open_bench
+from eplb_evolve.evaluation.inputs import perturb
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.settings import Device, Settings
-from eplb_evolve.evaluation.task import build_task
+from eplb_evolve.evaluation.task import Task, build_task
+from eplb_evolve.evaluation.timing import NullCall
 from eplb_evolve.results.board import declared_device
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +41,7 @@ PROGRAMS = {
     "triton_greedy, one kernel": ROOT / "seeds" / "triton_greedy.py",
 }
 REPEATED = "torch_rounds, torch"
-REPEATS, STARTS = 10, 5
+REPEATS, STARTS, NULL_CALLS = 10, 5, 40
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,7 @@ def measure(device: Device, settings: Settings, repeats: int = REPEATS) -> Repor
     task = build_task([ROOT / "workloads"], WORKLOAD, CHECKS, settings)
     with closing(open_bench(settings)) as bench:
         start = statistics.median(_start_ms(bench, settings) for _ in range(STARTS))
-        with bench.timing_lock():
-            null = bench.measure_null_call(sorted(os.sched_getaffinity(0))[: settings.limits.threads])
+        null = _null_call(bench, task)
         programs = {name: file for name, file in PROGRAMS.items() if declared_device(file) in ("cpu", device)}
         rows = {name: evaluate(program, task, bench) for name, program in programs.items()}
         again = [evaluate(PROGRAMS[REPEATED], task, bench).ratio_to_reference for _ in range(repeats)]
@@ -77,9 +79,18 @@ def measure(device: Device, settings: Settings, repeats: int = REPEATS) -> Repor
     return Report(device, null.seconds * 1e3, null.spread * 1e3, start, rows, deviation)
 
 
+def _null_call(bench: Bench, task: Task) -> NullCall:
+    """The clock's overhead, call upon call: in a block, beside others, it is larger."""
+    inputs = perturb(*task.workload.windows[:2], task.workload.topology.groups, np.random.default_rng())
+    cpus = sorted(os.sched_getaffinity(0))[: task.settings.limits.threads]
+    with bench.timing_lock():
+        calls = [bench.call_mark("null", inputs, task.workload.topology, cpus) for _ in range(NULL_CALLS)]
+    return NullCall.measured(np.array(calls))
+
+
 def _start_ms(bench: Bench, settings: Settings) -> float:
     began = time.perf_counter()
-    bench.zygote.spawn(Path(null_program.__file__), settings.limits).close()
+    bench.zygote.spawn(MARKS / "null.py", settings.limits).close()
     return (time.perf_counter() - began) * 1e3
 
 

@@ -12,12 +12,11 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 
 from eplb_evolve import machine
-from eplb_evolve.evaluation import null_program
+from eplb_evolve.evaluation.bench import MARKS
 from eplb_evolve.placement import Topology
 from eplb_evolve.sandbox import LEVELS, Limits, Zygote
 
@@ -52,14 +51,14 @@ def main() -> None:
 def start_worker(zygote: Zygote) -> float:
     """Seconds from the request until a program is imported and the worker frozen."""
     start = time.perf_counter()
-    with closing(zygote.spawn(Path(null_program.__file__), Limits())):
+    with closing(zygote.spawn(MARKS / "null.py", Limits())):
         return time.perf_counter() - start
 
 
 def null_calls(zygote: Zygote, count: int) -> np.ndarray:
     """Seconds of calls of a program that does nothing, on one processor."""
     smallest, cpus = np.ones((1, 1), np.float32), [max(os.sched_getaffinity(0))]
-    with closing(zygote.spawn(Path(null_program.__file__), Limits())) as worker:
+    with closing(zygote.spawn(MARKS / "null.py", Limits())) as worker:
         calls = [worker.call(smallest, Topology(1, 1, 1, 1), cpus=cpus).seconds for _ in range(count)]
     return np.array(calls[count // 10 :])
 

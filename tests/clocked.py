@@ -14,7 +14,6 @@ from eplb_evolve import reference
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.evaluation.bench import Bench, ReferenceCall
 from eplb_evolve.evaluation.constraint import measure
-from eplb_evolve.evaluation.timing import NullCall
 from eplb_evolve.placement import Placement
 from eplb_evolve.sandbox.client import CallResult
 
@@ -62,7 +61,7 @@ class Worker:
         self.parameters = self._rebalance.__code__.co_argcount
         self.closed = False
 
-    def call(self, weight, topology, old_phy2log=None, _cpus=None):
+    def call(self, weight, topology, old_phy2log=None, *_, **__):
         old = () if old_phy2log is None else (torch.from_numpy(old_phy2log.copy()),)
         try:
             outputs = self._rebalance(torch.from_numpy(weight.copy()), *topology.as_arguments(), *old)
@@ -100,8 +99,8 @@ class Clocked(Bench):
     def timing_lock(self):
         return contextlib.nullcontext()
 
-    def measure_null_call(self, _cpus):
-        return NullCall(0.0, 0.0)
+    def call_mark(self, *_):
+        return 0.0
 
     def call_reference(self, inputs, topology, _cpus=None):
         outputs = reference.rebalance_experts(torch.from_numpy(inputs.weight), *topology.as_arguments())

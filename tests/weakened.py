@@ -4,10 +4,9 @@ All of them run on the weakest machine there is: no user but ours, no namespaces
 forked from the process that the first zygote was forked from. Some cheats need no more. Others are stopped twice: then
 both defences are taken out.
 
-The reference and the null call run in the evaluator's process, and nothing of ours is started anew: to be quick.
+The reference and the marks run in the evaluator's process, and nothing of ours is started anew: to be quick.
 """
 
-import json
 import math
 import os
 import sys
@@ -24,6 +23,7 @@ from eplb_evolve.evaluation import bench, calls, checks, constraint, inputs, pip
 from eplb_evolve.evaluation.settings import Thresholds
 from eplb_evolve.sandbox import answers, client, kernel, limits, probe, process, protocol, watch, worker, zygote
 from eplb_evolve.sandbox.devices import Host
+from eplb_evolve.sandbox.in_force import InForce
 from eplb_evolve.sandbox.timekeeper import Timekeeper
 
 LATE_S = 0.1
@@ -66,9 +66,10 @@ LATE = (
 NO_FREEZE = ((Timekeeper, "_freeze", off), *LATE)
 SOME_FREEZE = (Timekeeper, "_freeze", be(parts.freeze_somehow))
 UNREADABLE = (kernel, "read_memory", parts.forgiving)
+IN_FORCE_UNREAD = (InForce, "check", off)
 OWN_CLOCK = (
     (worker, "_load", after(parts.timed)),
-    (protocol, "send", before(parts.with_time)),
+    (protocol, "pack_result", be(parts.with_time)),
     (Timekeeper, "_exchange", after(lambda got, *_, **__: (got[0], got[0].get("seconds", got[1])))),
 )
 
@@ -89,13 +90,14 @@ WEAKENED = {
         "the same, and inputs are let go when the clock has stopped",
         *NO_FREEZE,
         (Host, "put", after(lambda tensor, *_: parts.held.append(tensor) or tensor)),
-        (protocol, "send", after(lambda _, __, message: "outputs" in message and parts.held.clear())),
+        (protocol, "send_result", after(lambda *_: parts.held.clear())),
     ),
     "no-nonce": (
         "as no-freeze, and any answer will do, at any time",
         *NO_FREEZE,
-        (answers, "parse", before(lambda data, _, stage: (data, json.loads(data).get("nonce"), stage))),
+        (answers, "parse", before(lambda data, _, stage: (data, parts.any_nonce(data), stage))),
         (Timekeeper, "_check_nothing_else", off),
+        IN_FORCE_UNREAD,
     ),
     "children-allowed": (
         "nobody looks whether processes that the candidate started are running, what they use and whom they wake",
@@ -122,7 +124,9 @@ WEAKENED = {
         answer(parts.unread),
         (Host, "names", be(("cpu", "meta"))),
         UNREADABLE,
+        IN_FORCE_UNREAD,
     ),
+    "in-force-unread": ("nobody reads earlier results again", IN_FORCE_UNREAD),
     "no-shape-check": ("outputs of another shape are reshaped", answer(parts.reshaped)),
     "no-range-check": ("expert numbers are taken modulo the number of experts", answer(parts.modulo)),
     "narrow-ints": ("outputs are 32-bit integers", (client.Worker, "_read_outputs", after(parts.narrow))),
@@ -175,6 +179,7 @@ WEAKENED = {
         (worker, "_detach", before(lambda log, workdir, **_: (log, workdir, range(1 << 16)))),
         (kernel, "seal", off),
         UNREADABLE,
+        IN_FORCE_UNREAD,
     ),
     "parent-in-reach": (
         "a candidate can send its parent signals and read its memory; nobody expects the parent to die or stop",
@@ -217,7 +222,6 @@ ALL_LACK = (
     (probe, "probe", be(lambda _: NOTHING_WORKS)),
     (client.Zygote, "_start", be(parts.fork_zygote)),
     (client.Zygote, "spawn", ours_in_process),
-    (bench, "NULL_CALLS", be(8)),
     (client, "BACKSTOP_SECONDS", be(0.5)),
     (zygote, "PATIENCE_MS", be(200)),
 )

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import json
 import os
 import signal
 import tempfile
@@ -16,7 +17,7 @@ from eplb_evolve import reference
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
 from eplb_evolve.evaluation.inputs import perturb
 from eplb_evolve.placement import Placement, count_replicas
-from eplb_evolve.sandbox import kernel, process, zygote
+from eplb_evolve.sandbox import kernel, process, protocol, zygote
 from eplb_evolve.sandbox.worker import OUTPUT_NAMES
 
 reported, held, coming = [], [], []
@@ -60,8 +61,13 @@ def timed(rebalance, *_):
     return call
 
 
-def with_time(channel, message):
-    return channel, message | {"seconds": reported[0]} if "outputs" in message else message
+def with_time(nonce, tensors):
+    places = [(tensor.data_ptr(), list(tensor.shape)) for tensor in tensors]
+    return json.dumps({"nonce": nonce, "outputs": places, "seconds": reported[0]}).encode()
+
+
+def any_nonce(packet):
+    return (protocol.unpack_result(packet) or json.loads(packet)).get("nonce")
 
 
 def one_tensor(_):

@@ -8,7 +8,8 @@ from typing import cast
 from eplb_evolve import config as configuration
 from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.evaluation.settings import Device
-from eplb_evolve.evaluation.task import Split, Task, build_task
+from eplb_evolve.evaluation.task import SEPARATOR, Split, Task, build_task
+from eplb_evolve.evaluation.task import workload_names as names_in
 from eplb_evolve.paths import project
 from eplb_evolve.topology import FIELDS, Topology, topology_for
 from eplb_evolve.workload import catalog
@@ -23,6 +24,8 @@ def tasks(
 ) -> list[Task]:
     """One Task per workload asked for, or for the configuration's own. UsageError for what is not known.
 
+    A name such as `A+B` is one Task that times on both, as a configuration with a list of workloads does.
+
     config_file: the project's own by default. override: of the topology, by its fields' names.
     """
     if split not in ("search", "holdout"):
@@ -36,10 +39,15 @@ def tasks(
         settings = dataclasses.replace(settings, device=cast(Device, device))
     chosen: Split = "holdout" if split == "holdout" else "search"
     built = []
-    for name in workload_names or [section.workload]:
-        given = {key: value for key, value in (override or {}).items() if value is not None}
-        topology = section.topology if name == section.workload else None
+    own = names_in(section.workload)
+    given = {key: value for key, value in (override or {}).items() if value is not None}
+    for name in workload_names or [SEPARATOR.join(own)]:
+        topology = section.topology if [name] == own else None
         if given:
+            if SEPARATOR in name:
+                raise UsageError(
+                    f"a topology is of one workload, and '{name}' names several; leave it out, or name one"
+                )
             card = catalog.read_card(name, *place.workloads)
             topology = _overridden(topology or card.topology, given, card.shape[2])
         built.append(build_task(place.workloads, name, section.checks, settings, chosen, topology))

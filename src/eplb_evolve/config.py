@@ -18,7 +18,7 @@ from eplb_evolve.config_file import read_document
 from eplb_evolve.config_shape import check_keys
 from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.evaluation.settings import TRADED, Device, Objective, Settings, Thresholds, Timing
-from eplb_evolve.evaluation.task import Task, build_task
+from eplb_evolve.evaluation.task import Task, build_task, workload_names
 from eplb_evolve.gateway.demand import gateway_api_base
 from eplb_evolve.gateway.local import BEHAVIOURS
 from eplb_evolve.gateway.parsing import Rules
@@ -34,7 +34,7 @@ class EplbSection:
     """The section `eplb:`.
 
     Attributes:
-        workload: what candidates are timed on
+        workload: what candidates are timed on; of several the geometric mean of the ratios counts
         checks: workloads on which they are checked untimed
         device: where candidates run
         objective: what the score of a feasible program rewards: `time`, `balance` on the next window, or
@@ -49,7 +49,7 @@ class EplbSection:
         gateway: what the local endpoint forwards, records and may spend
     """
 
-    workload: str = "dsv3-composite"
+    workload: str | tuple[str, ...] = "dsv3-composite"
     checks: tuple[str, ...] = ("gptoss20b-phased",)
     device: Device = "cpu"
     objective: Objective = "time"
@@ -199,6 +199,10 @@ def _read_section(section: object, path: Path) -> EplbSection:
         raise UsageError(f"{path}: {where}: {first['msg'].lower()}{found}") from problem
     except UsageError as problem:
         raise UsageError(f"{path}: eplb: {problem}") from problem
+    try:
+        workload_names(eplb.workload)
+    except UsageError as problem:
+        raise UsageError(f"{path}: eplb.{problem}") from problem
     twice = next((name for name in eplb.checks if eplb.checks.count(name) > 1), None)
     if twice is not None:
         raise UsageError(f"{path}: eplb.checks has '{twice}' twice; leave one")

@@ -37,9 +37,10 @@ def _check_value(value: object, hint: Any, place: str, path: Path) -> None:
         origin, arguments = typing.get_origin(member) or member, typing.get_args(member)
         if isinstance(origin, type) and dataclasses.is_dataclass(origin):
             check_keys(value, origin, place, path)
-        elif origin in (list, tuple):
+        elif origin in (list, tuple) and not (isinstance(value, str) and str in members):
             if not isinstance(value, list):
-                raise UsageError(f"{path}: {place} must be a list, such as [a, b], not {_kind(value)}")
+                text = "text, or " if str in members else ""
+                raise UsageError(f"{path}: {place} must be {text}a list, such as [a, b], not {_kind(value)}")
             for index, item in enumerate(value):
                 _check_value(item, arguments[0], f"{place}[{index}]", path)
         elif origin is dict and isinstance(value, dict):

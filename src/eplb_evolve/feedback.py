@@ -66,6 +66,14 @@ def _time(evaluation: Evaluation) -> str:
     )
     if evaluation.speedup_over_seed is not None:
         text += f", {evaluation.speedup_over_seed:.1f} x as fast as the plain Python loops"
+    if evaluation.on:
+        each = [f"{one.ratio_to_reference:.3g} x on {one.workload} ({one.time_ms:.3g} ms)" for one in evaluation.on]
+        text += f"; these are geometric means over the workloads: {', '.join(each)}"
+    if evaluation.floor_ms is not None:
+        text += (
+            f". For comparison: a call that only fills three new tensors takes {evaluation.floor_ms:.2g} ms "
+            f"({evaluation.floor_ratio:.2g} x)"
+        )
     text += f". Import and first call took {(evaluation.first_call_ms or 0) / 1e3:.1f} s and are not counted"
     if evaluation.raced:
         text += f". Timing stopped after {evaluation.samples} calls: clearly behind the best program of this search"

@@ -179,7 +179,7 @@ def _open(root: Path) -> Search:
     endpoint = _start_gateway(read, run) if read.gateway_api_base is not None else None
     atexit.register(_leave, run, endpoint.port if endpoint is not None else None)
     print(
-        f"eplb: searching on {search.task.workload.name} with {read.proposer}; ledger: {search.ledger.file}",
+        f"eplb: searching on {search.task.name} with {read.proposer}; ledger: {search.ledger.file}",
         file=sys.stderr,
     )
     return search
@@ -264,7 +264,7 @@ def _start(given: _Given, search: Search, root: Path) -> RunInfo:
         command=(Path(sys.argv[0]).name, *(_from(root, argument) for argument in sys.argv[1:])),
         iterations=given.iterations or read.iterations,
         resumed=given.checkpoint is not None,
-        workload=search.task.workload.name,
+        workload=search.task.name,
         objective=read.eplb.objective,
         proposer=read.proposer,
         random_seed=read.random_seed,

@@ -7,7 +7,6 @@ from eplb_evolve.evaluation import disturbance
 from eplb_evolve.evaluation.bench import ReferenceCall
 from eplb_evolve.evaluation.block import Block
 from eplb_evolve.evaluation.disturbance import Taken, taken, words
-from eplb_evolve.evaluation.timing import NullCall
 
 STAT = "cpu  1 2 3 4 5 6 7 {all} 9 0\ncpu0 1 2 3 4 5 6 7 30 9 0\ncpu1 1 2 3 4 5 6 7 12 9 0\nintr 5\n"
 
@@ -58,5 +57,5 @@ def test_a_call_of_the_reference_that_was_robbed_does_not_count():
         ReferenceCall(0.01, 0.0, None, robbed=True),
         ReferenceCall(0.01, 0.1, None),
     ]
-    block = Block(NullCall(0.0, 0.0), candidate=calls, reference=calls)
+    block = Block(candidate=calls, reference=calls)
     assert np.array_equal(block.quiet(), [True, False, False])

@@ -8,10 +8,8 @@ import pytest
 from eplb_evolve.evaluation.block import Block
 from eplb_evolve.evaluation.sampling import enough, estimate_block
 from eplb_evolve.evaluation.settings import Timing
-from eplb_evolve.evaluation.timing import NullCall
 
 PLAN = Timing(pairs_fast=10, pairs_slow=4, slow_ms=10, max_seconds=100, triage_pairs=2)
-NULL = NullCall(0.0, 0.0)
 
 
 def block(times, reference=0.005, waited=()):
@@ -21,7 +19,8 @@ def block(times, reference=0.005, waited=()):
         waits = [*waits, *[0.0] * (len(seconds) - len(waits))]
         return [SimpleNamespace(seconds=s, waited=w, robbed=False) for s, w in zip(seconds, waits, strict=True)]
 
-    return Block(NULL, candidate=calls(times, ()), reference=calls([reference] * len(times), waited))
+    marks = {"null": [0.0, 0.0]}
+    return Block(calls(times, ()), calls([reference] * len(times), waited), marks=marks)
 
 
 @pytest.mark.parametrize(

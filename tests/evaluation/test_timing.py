@@ -1,9 +1,20 @@
 """The pessimistic estimator, its interval, and what the clock cannot tell."""
 
+import math
+
 import numpy as np
 import pytest
 
-from eplb_evolve.evaluation.timing import NullCall, estimate, pessimistic_ratio, ratio_interval
+from eplb_evolve.evaluation.timing import (
+    NullCall,
+    estimate,
+    even_ratio,
+    geometric_mean,
+    mean_estimate,
+    mean_ratio,
+    pessimistic_ratio,
+    ratio_interval,
+)
 
 NO_OVERHEAD = NullCall(0.0, 0.0)
 
@@ -14,6 +25,24 @@ def test_the_larger_of_two_estimators_counts():
     times = np.array([2.0, 1.0, 4.0, 4.0, 1.0])
     assert np.percentile(times, 25) / np.percentile(reference, 25) == 1
     assert pessimistic_ratio(times, reference) == 2
+
+
+def test_two_candidates_are_compared_by_what_leans_to_neither_side():
+    rng = np.random.default_rng(0)
+    times, others = rng.lognormal(0, 0.2, (2, 41))
+    assert even_ratio(times, others) == pytest.approx(1 / even_ratio(others, times))
+    value, low, high = mean_ratio([(times, others), (others, times)])
+    assert value == pytest.approx(1)
+    assert low < 1 < high
+
+
+def test_the_mean_over_workloads_is_geometric():
+    quick, slow = (estimate(np.full(5, share), np.full(5, 1.0), NO_OVERHEAD) for share in (0.5, 2.0))
+    both = mean_estimate([quick, slow])
+    assert (both.ratio, both.ratio_low, both.ratio_high) == pytest.approx((1, 1, 1))
+    assert both.samples == 10
+    assert mean_estimate([quick]) is quick
+    assert geometric_mean([(1.0, 0.5, 2.0)] * 4) == pytest.approx((1, 2**-0.5, 2**0.5))
 
 
 def test_overhead_is_taken_off_both_sides():
@@ -36,7 +65,7 @@ def test_the_interval_holds_the_truth():
 
 
 def test_what_is_shorter_than_three_spreads_is_a_bound_and_ties():
-    null = NullCall(seconds=0.0001, spread=0.00002)
+    null = NullCall(seconds=0.0001, spread=0.00002, calls=math.pi)  # a bound of three spreads
     reference = np.full(9, 0.0011)
     faster, slower = estimate(np.full(9, 0.00009), reference, null), estimate(np.full(9, 0.00015), reference, null)
     assert faster.at_bound

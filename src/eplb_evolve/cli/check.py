@@ -27,8 +27,6 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration for opene
     preflight.demand(preflight.search_needs(section.limits, None))
     if read.gateway_api_base is not None:
         _check_port(read.gateway_api_base, config)
-    windows, layers, experts = task.workload.windows.shape
-    topology = task.workload.topology
     options.say(f"{config} is fine.")
     options.say(f"  proposer  {_proposer(read)}")
     if read.llm_models and read.gateway_api_base is not None:
@@ -41,11 +39,14 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration for opene
         options.say(f"  direct    {names}: OpenEvolve itself asks the endpoint. Nothing is probed, tried")
         options.say("            again, recorded or capped, and its logs repeat what the endpoint says.")
         options.say("            eplb.gateway.models (configs/recorded.yaml) puts the gateway between.")
-    options.say(f"  workload  {task.workload.name}: {windows} windows x {layers} layers x {experts} experts")
-    options.say(
-        f"  topology  {topology.replicas} replicas on {topology.gpus} GPUs in {topology.nodes} nodes, "
-        f"{topology.groups} expert groups"
-    )
+    for workload in task.workloads:
+        windows, layers, experts = workload.windows.shape
+        topology = workload.topology
+        options.say(f"  workload  {workload.name}: {windows} windows x {layers} layers x {experts} experts")
+        options.say(
+            f"  topology  {topology.replicas} replicas on {topology.gpus} GPUs in {topology.nodes} nodes, "
+            f"{topology.groups} expert groups"
+        )
     options.say(f"  checks    {', '.join(other.name for other in task.checks) or 'none'}")
     if section.objective == "net_throughput":
         options.say(f"  objective net_throughput: {section.serving}; it replaces the profile")

@@ -1,6 +1,7 @@
 """`eplb compare A B`: two programs against each other, in words."""
 
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from rich.console import Console
 from eplb_evolve.cli import options
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.evaluation.bench import open_bench
-from eplb_evolve.evaluation.comparison import Comparison, Gap, Side, compare
+from eplb_evolve.evaluation.comparison import Comparison, Gap, Side, compare, time_overall
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.printable import one_line, printable
 from eplb_evolve.results.grid import Grid
@@ -37,7 +38,7 @@ def compare_programs(
     for program in (first, second):
         read_program(program)
     override = {"replicas": replicas, "gpus": gpus, "nodes": nodes, "groups": groups}
-    tasks = options.tasks(config, workload, split, device, override)
+    tasks = [one for task in options.tasks(config, workload, split, device, override) for one in task.each]
     found: list[Comparison] = []
     with closing(open_bench(tasks[0].settings)) as bench:
         for task in tasks:
@@ -48,6 +49,8 @@ def compare_programs(
                 raise typer.Exit(1) from None
             if not as_json:
                 _show(found[-1], options.stdout())
+    if len(found) > 1 and not as_json:
+        options.stdout().print("\n" + one_line(_overall(found)), markup=False, highlight=False)
     if as_json:
         print(json.dumps([each.as_dict() for each in found], indent=1))
     if not all(side.feasible for each in found for side in (each.first, each.second)):
@@ -68,6 +71,15 @@ def in_words(found: Comparison) -> str:
         between = pairs.format(low=f"{found.time.low:.3f}", high=f"{found.time.high:.3f}")
         text = f"No difference in time can be told: {first} takes {found.time.value:.3f} times as long ({between})."
     return f"{text} {_balance(found, first, second)} {_net(found, first, second)}"
+
+
+def _overall(found: Sequence[Comparison]) -> str:
+    """The times on all workloads together, and the one on which the faster program does worst."""
+    first, second = names(found[0])
+    gap = time_overall(found)
+    listed = ", ".join(f"{each.time.value:.3g} on {each.workload}" for each in found)
+    between = f"{gap.value:.3g} times as long as {second} ({gap.low:.3g} to {gap.high:.3g})"
+    return f"Over the {len(found)} workloads (geometric mean) {first} takes {between}: {listed}."
 
 
 def names(found: Comparison) -> tuple[str, str]:

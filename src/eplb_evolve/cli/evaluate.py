@@ -16,10 +16,12 @@ from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import cache_dir, project
 from eplb_evolve.printable import one_line, printable
+from eplb_evolve.results.grid import Grid
 from eplb_evolve.results.metrics import BY_NAME
 
 DETAILS = (
     "ratio_to_reference",
+    "ratio_worst",
     "speedup_over_seed",
     "first_call_ms",
     "time_p99_ms",
@@ -90,12 +92,39 @@ def show(result: Evaluation, console: Console) -> None:
             f"{result.time_ms_high:.3g}, {result.samples} pairs)",
             highlight=False,
         )
+        if result.floor_ms is not None:
+            console.print(
+                f"  the floor: {result.floor_ms:.2g} ms ({result.floor_ratio:.2g} x) to fill three new tensors, "
+                f"{result.ready_ms:.2g} ms to return ready ones",
+                highlight=False,
+            )
         for name in DETAILS:
+            if name == "ratio_worst" and not result.on:
+                continue
             metric = BY_NAME[name]
             unit = f" {metric.unit}" if metric.unit in ("ms", "x", "%") else ""
             value = metric.show(getattr(result, name))
             console.print(f"  {name:25s}{value:>9s}{unit}", highlight=False)
+    if result.on:
+        console.print(_on_each(result))
     if not result.valid and result.log.strip():
         console.print("  It printed, at the end:", highlight=False)
         last = printable(result.log).strip().splitlines()[-8:]
         console.print("    " + "\n    ".join(last), markup=False, highlight=False)
+
+
+def _on_each(result: Evaluation) -> Grid:
+    """The figures on each of several workloads; those above are geometric means of times, and means of the rest."""
+    rows = [
+        (
+            each.workload,
+            BY_NAME["time_ms"].show(each.time_ms),
+            BY_NAME["ratio_to_reference"].show(each.ratio_to_reference),
+            f"{each.ratio_low:.3g} to {each.ratio_high:.3g}",
+            BY_NAME["balancedness"].show(each.balancedness),
+            BY_NAME["balancedness_reference"].show(each.balancedness_reference),
+            "feasible" if each.feasible else "infeasible",
+        )
+        for each in result.on
+    ]
+    return Grid(("workload", "ms", "x ref", "interval", "bal.", "ref. bal.", "verdict"), rows, left=(0, 6))

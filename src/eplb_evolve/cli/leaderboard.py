@@ -18,6 +18,7 @@ from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import Project, project
 from eplb_evolve.results.board import Row, tables
+from eplb_evolve.results.everywhere import everywhere
 from eplb_evolve.results.find import newest_run
 from eplb_evolve.results.gather import Board, recorded_rows, standing_rows
 from eplb_evolve.results.gather import board as gathered
@@ -85,6 +86,9 @@ def leaderboard(
     console = options.stdout()
     for table in board.tables:
         to_terminal(table, console, limit, wide, invalid)
+        console.print()
+    for each in everywhere(board.tables) if not invalid else ():
+        console.print(each.grid())
         console.print()
     if not invalid:
         legend(console, objective, wide)

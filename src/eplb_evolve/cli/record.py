@@ -91,7 +91,7 @@ def record(
 
 def _tasks(place: Project, config: Path | None, workload: list[str] | None) -> list[Task]:
     """Search and holdout windows of the configured workload, holdout windows of all others; or those asked for."""
-    searched = options.tasks(config, workload, "search")
+    searched = [one for task in options.tasks(config, workload, "search") for one in task.each]
     names = {task.workload.name for task in searched}
     others = [] if workload else [each for each in catalog.names(*place.workloads) if each not in names]
     return [*searched, *options.tasks(config, [*sorted(names), *others], "holdout")]

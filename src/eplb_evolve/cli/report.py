@@ -73,7 +73,8 @@ def _execute(run: Run, config: Path | None) -> tuple[Task | None, Executed | Non
     if not run.source(best.sha256):
         return None, None, "The best program's text is no longer in the run's folder, so it was not run."
     try:
-        task = options.tasks(config or configuration_of(run.folder), [run.workload], "holdout")[0]
+        (several,) = options.tasks(config or configuration_of(run.folder), [run.workload], "holdout")
+        task = several.each[0]
         options.say(f"running {best.sha256[:10]} over {task.workload.name} ...")
         return task, execute(run.folder / best.program, best.sha256[:10], task), ""
     except EplbError as problem:

@@ -58,7 +58,7 @@ def serve_model(
         read_program(program)
     document: list[dict[str, Any]] = []
     failed = False
-    for task in options.tasks(config, workload, "holdout"):
+    for task in (one for asked in options.tasks(config, workload, "holdout") for one in asked.each):
         with closing(open_bench(task.settings)) as bench:
             courses = [_course(program, task, bench) for program in files]
         courses += policies(task.workload)

@@ -1,12 +1,12 @@
-"""The bench: zygotes, the reference's worker, the null call and the incumbent, kept warm between evaluations."""
+"""The bench: zygotes, the workers of the reference, the marks and the incumbent, kept warm between evaluations."""
 
 import contextlib
 import fcntl
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,15 @@ from eplb_evolve.evaluation import disturbance
 from eplb_evolve.evaluation.constraint import CallBalance, measure
 from eplb_evolve.evaluation.inputs import CallInputs
 from eplb_evolve.evaluation.settings import Device, Settings
-from eplb_evolve.evaluation.timing import NullCall
 from eplb_evolve.paths import cache_dir
 from eplb_evolve.placement import Placement, Topology
 from eplb_evolve.preflight import demand, evaluation_needs
 from eplb_evolve.sandbox import STRONGEST_ON_GPU, Level, Limits, Worker, Zygote, at_least
 
-NULL_CALLS = 40
-NULL_WAIT_S = 1e-4
+Mark = Literal["null", "ready", "filled"]
+MARKS = Path(__file__).with_name("marks")
 TRUSTED = Limits()
-"""The reference and the null call run under the default limits, whatever a candidate's are."""
+"""The reference and the marks run under the default limits, whatever a candidate's are."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,7 @@ class Bench:
                     f"eplb doctor says what is missing (with device cuda '{STRONGEST_ON_GPU}' is the most there is)"
                 )
             self._reference = self.zygote.spawn(Path(reference.__file__), TRUSTED)
-            self._null = self.zygote.spawn(Path(__file__).with_name("null_program.py"), TRUSTED)
-            self.measure_null_call(sorted(os.sched_getaffinity(0))[: TRUSTED.threads])  # warms it up
+            self._marks = {name: self.zygote.spawn(MARKS / f"{name}.py", TRUSTED) for name in get_args(Mark)}
         except CandidateFailure as problem:
             self.close()
             raise EnvironmentProblem(f"the reference does not run in the sandbox: {problem}") from problem
@@ -92,16 +90,12 @@ class Bench:
             self._twin_zygote = Zygote(self._highest, self.device, twin=True)
         return self._twin_zygote
 
-    def measure_null_call(self, cpus: list[int]) -> NullCall:
-        """The clock's overhead as it is now, from calls of a program that does nothing.
-
-        Calls that had to wait for a processor say nothing about it, unless hardly any did not.
-        """
-        smallest, topology = np.ones((1, 1), np.float32), Topology(1, 1, 1, 1)
-        calls = [self._null.call(smallest, topology, cpus=cpus) for _ in range(NULL_CALLS)]
-        seconds = np.array([call.seconds for call in calls])
-        quiet = np.array([call.waited <= NULL_WAIT_S for call in calls])
-        return NullCall.measured(seconds[quiet] if quiet.sum() >= NULL_CALLS / 3 else seconds)
+    def call_mark(self, name: Mark, inputs: CallInputs, topology: Topology, cpus: list[int] | None = None) -> float:
+        """Seconds of a call that plans nothing. `null`: the clock's overhead, in the state that the machine is in."""
+        try:
+            return self._marks[name].call(inputs.weight, topology, cpus=cpus).seconds
+        except CandidateFailure as problem:
+            raise EnvironmentProblem(f"a process that measures the clock failed: {problem}") from problem
 
     def call_reference(self, inputs: CallInputs, topology: Topology, cpus: list[int] | None = None) -> ReferenceCall:
         """Time the reference on the same inputs as a candidate, and measure its balance."""

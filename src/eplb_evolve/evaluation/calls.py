@@ -46,6 +46,10 @@ class Caller:
         self._worker, self._topology, self._where, self._rng = worker, topology, where, rng
         self._in_force: Ints | None = None
 
+    def beside(self) -> "Caller":
+        """Another course of calls of the same program, with a placement in force of its own."""
+        return Caller(self._worker, self._topology, self._where, self._rng)
+
     def prepare(self, load: NDArray[np.generic], next_load: NDArray[np.generic]) -> CallInputs:
         """Fresh inputs from two consecutive windows [L, E]."""
         return perturb(load, next_load, self._topology.groups, self._rng)

@@ -6,6 +6,7 @@ beyond doubt is decided beside the incumbent, in the same block, and recorded; i
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.sampling import enough, estimate_block, rows_that_count
 from eplb_evolve.evaluation.score import PERCENT, combined_score, ratio_of_score
 from eplb_evolve.evaluation.served import ratio_of_sums
-from eplb_evolve.evaluation.settings import Settings
+from eplb_evolve.evaluation.settings import Settings, Timing
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.evaluation.timing import Estimate, bootstrap_interval, pessimistic_ratio, ratio_interval
+from eplb_evolve.evaluation.timing import Estimate, bootstrap_interval, mean_estimate, mean_ratio, pessimistic_ratio
+from eplb_evolve.placement import Floats
 
 CONFIDENCE = 0.99
 
@@ -61,8 +63,8 @@ class Outcome:
 
     Attributes:
         won: whether it is better beyond doubt
-        block: the calls
-        timing: the candidate's estimate, from these calls
+        blocks: the calls, a block for each workload
+        timings: the candidate's estimates, from these calls
         gain: what it gained beside the incumbent, with its 95 % interval; None where there was none to call. Under
             `time` the incumbent's time / its own, otherwise points of combined_score
         score: under the objective, of a feasible candidate; None: as its own figures say
@@ -70,8 +72,8 @@ class Outcome:
     """
 
     won: bool
-    block: Block
-    timing: Estimate
+    blocks: Sequence[Block]
+    timings: Sequence[Estimate]
     gain: tuple[float, float, float] | None = None
     score: float | None = None
     bound: float = math.inf
@@ -84,8 +86,10 @@ def seems_better(judged: Evaluation, incumbent: Incumbent, settings: Settings) -
     return judged.combined_score > incumbent.score
 
 
-def challenge(candidate: Caller, incumbent: Incumbent, task: Task, bench: Bench, rng: np.random.Generator) -> Outcome:
-    """Measure candidate, incumbent and reference in a fresh block.
+def challenge(
+    candidate: Callable[[Task], Caller], incumbent: Incumbent, task: Task, bench: Bench, rng: np.random.Generator
+) -> Outcome:
+    """Measure candidate, incumbent and reference in a fresh block for each workload.
 
     An incumbent that fails now, having answered before, is no peer: then the stored figures are compared.
     """
@@ -94,26 +98,35 @@ def challenge(candidate: Caller, incumbent: Incumbent, task: Task, bench: Bench,
     def done(block: Block) -> bool:
         return enough(block, plan)
 
+    def blocks(beside: bool) -> list[Block]:
+        peers = [_rival(incumbent, one, bench, rng) if beside else None for one in task.each]
+        return [
+            run_block(candidate(one), one, bench, rng, done, peer) for one, peer in zip(task.each, peers, strict=True)
+        ]
+
     try:
-        block = run_block(candidate, task, bench, rng, done, _rival(incumbent, task, bench, rng))
+        found = blocks(beside=True)
     except RivalFailed:
         bench.drop_incumbent()
-        block = run_block(candidate, task, bench, rng, done)
-    timing = estimate_block(block, plan)
+        found = blocks(beside=False)
+    timings = [estimate_block(block, plan) for block in found]
     if task.settings.objective != "time":
-        return _by_sums(incumbent, task, timing, block)
-    if not block.rival:
-        won = timing.ratio_high < incumbent.ratio
-        return Outcome(won, block, timing, bound=math.inf if won else incumbent.time_score)
-    rows = rows_that_count(block, plan)
-    net, net_rival = (block.null.net(block.seconds(who)[rows]) for who in ("candidate", "rival"))
-    _, surely = ratio_interval(net, net_rival, CONFIDENCE)
-    won, share = surely < 1, float(pessimistic_ratio(net, net_rival))
-    low, high = ratio_interval(net, net_rival)
+        return _by_sums(incumbent, task, timings[0], found[0])
+    if not found[0].rival:
+        won = mean_estimate(timings).ratio_high < incumbent.ratio
+        return Outcome(won, found, timings, bound=math.inf if won else incumbent.time_score)
+    pairs = [_net_pair(block, plan) for block in found]
+    _, _, surely = mean_ratio(pairs, CONFIDENCE, pessimistic_ratio)
+    share, low, high = mean_ratio(pairs)  # which leans to neither side
+    won = surely < 1
     chained = incumbent.chained_ratio * (share if won else max(share, 1.0))
-    ratio = chained if won else max(chained, timing.ratio)
-    gain = (1 / share, 1 / max(high, share), 1 / min(low, share))
-    return Outcome(won, block, timing, gain, combined_score(True, ratio, 1.0))
+    ratio = chained if won else max(chained, mean_estimate(timings).ratio)
+    return Outcome(won, found, timings, (1 / share, 1 / high, 1 / low), combined_score(True, ratio, 1.0))
+
+
+def _net_pair(block: Block, plan: Timing) -> tuple[Floats, Floats]:
+    rows = rows_that_count(block, plan)
+    return block.null.net(block.seconds("candidate")[rows]), block.null.net(block.seconds("rival")[rows])
 
 
 def _by_sums(incumbent: Incumbent, task: Task, timing: Estimate, block: Block) -> Outcome:
@@ -122,13 +135,13 @@ def _by_sums(incumbent: Incumbent, task: Task, timing: Estimate, block: Block) -
     if not block.rival:
         low, _ = bootstrap_interval(ratio_of_sums, mine, CONFIDENCE)
         won = score(task.settings, True, 1.0, timing.ratio, low) > incumbent.score
-        return Outcome(won, block, timing, bound=math.inf if won else incumbent.score)
+        return Outcome(won, [block], [timing], bound=math.inf if won else incumbent.score)
     pairs = (*mine, *sums(block.of_rival(task.workload.topology.gpus), task))
     surely, _ = bootstrap_interval(difference, pairs, CONFIDENCE)
     low, high = bootstrap_interval(difference, pairs)
     won, gained = surely > 0, float(difference(*pairs))
     gain = (PERCENT * gained, PERCENT * min(low, gained), PERCENT * max(high, gained))
-    return Outcome(won, block, timing, gain, bound=incumbent.score + (gain[0] if won else 0.0))
+    return Outcome(won, [block], [timing], gain, bound=incumbent.score + (gain[0] if won else 0.0))
 
 
 def _rival(incumbent: Incumbent, task: Task, bench: Bench, rng: np.random.Generator) -> Caller:

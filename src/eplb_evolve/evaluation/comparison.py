@@ -1,5 +1,6 @@
 """Two programs measured against each other: called in turn on the same inputs, each from its own last placement."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from eplb_evolve.evaluation.objective import difference
 from eplb_evolve.evaluation.sampling import enough, rows_that_count
 from eplb_evolve.evaluation.served import ratio_of_sums, served_intervals
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.evaluation.timing import bootstrap_interval, pessimistic_ratio, ratio_interval
+from eplb_evolve.evaluation.timing import bootstrap_interval, geometric_mean, mean_ratio
 from eplb_evolve.placement import Floats
 from eplb_evolve.serving.cost import seconds
 
@@ -56,7 +57,7 @@ class Comparison:
     """What was found.
 
     Attributes:
-        time: the first's time / the second's; the pessimistic of two robust estimators
+        time: the first's time / the second's; the mean of two robust estimators
         balance: the first's mean balancedness on the next window less the second's
         net: the same of net throughput, for `serving`
         moved: the same of transfers, share of slots
@@ -82,20 +83,24 @@ class Comparison:
         return asdict(self)
 
 
+def time_overall(found: Sequence[Comparison]) -> Gap:
+    """The geometric mean of the first's time / the second's over workloads."""
+    return Gap(*geometric_mean([(each.time.value, each.time.low, each.time.high) for each in found]))
+
+
 def compare(first: Path, second: Path, task: Task, bench: Bench) -> Comparison:
     """Measure two programs; raises CandidateFailure, which names the program, when one of them fails."""
     block = _called(first, second, task, bench)
     other = block.of_rival(task.workload.topology.gpus)
     rows = rows_that_count(block, task.settings.timing)
     times, others = (block.null.net(block.seconds(who)[rows]) for who in ("candidate", "rival"))
-    low, high = ratio_interval(times, others)
     balance, others_balance = (np.array([row.next_window for row in each.balance]) for each in (block, other))
     moved, others_moved = (np.array([call.moved for call in each.candidate[1:]]) for each in (block, other))
     courses = (*_course(block, task), *_course(other, task))
     return Comparison(
         first=_side(first, block, times, task),
         second=_side(second, other, others, task),
-        time=Gap(float(pessimistic_ratio(times, others)), low, high),
+        time=Gap(*mean_ratio([(times, others)])),
         balance=Gap(
             float(_mean_gap(balance, others_balance)), *bootstrap_interval(_mean_gap, (balance, others_balance))
         ),

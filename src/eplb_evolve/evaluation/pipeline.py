@@ -1,4 +1,4 @@
-"""The evaluation of one program on one workload, top to bottom."""
+"""The evaluation of one program, top to bottom."""
 
 import dataclasses
 import hashlib
@@ -8,22 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from eplb_evolve import machine
 from eplb_evolve.errors import CandidateFailure, UsageError
 from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.block import Block, run_block
 from eplb_evolve.evaluation.calls import Caller
-from eplb_evolve.evaluation.challenge import Incumbent, challenge, seems_better
+from eplb_evolve.evaluation.challenge import Incumbent, Outcome, challenge, seems_better
 from eplb_evolve.evaluation.checks import MORE_CALLS, check_other_shapes
+from eplb_evolve.evaluation.conclusion import conclude
 from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, Infeasible
-from eplb_evolve.evaluation.objective import score
 from eplb_evolve.evaluation.replay import repeat_here, repeat_in_twin
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.sampling import enough, estimate_block
 from eplb_evolve.evaluation.score import infeasible_score
-from eplb_evolve.evaluation.served import served_figures
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.evaluation.timing import Estimate, pessimistic_ratio, ratio_interval
+from eplb_evolve.evaluation.timing import pessimistic_ratio, ratio_interval
 from eplb_evolve.sandbox import Worker
 
 MAX_SOURCE_BYTES = 64_000
@@ -78,69 +76,81 @@ class _Run:
         if not self._kept:
             self.worker.close()
 
-    def _caller(self, where: str = "") -> Caller:
-        workload = self._task.workload
+    def _caller(self, task: Task, where: str = "") -> Caller:
+        workload = task.workload
         return Caller(self.worker, workload.topology, workload.name + where, self._rng)
 
     def first_call(self) -> None:
         """Untimed: compilers run here."""
-        workload, caller = self._task.workload, self._caller(", first call")
-        caller.call(caller.draw(workload, workload.pairs(self._task.split)[0]))
+        for task in self._task.each:
+            caller = self._caller(task, ", first call")
+            caller.call(caller.draw(task.workload, task.workload.pairs(task.split)[0]))
 
     def check_other_shapes(self) -> None:
-        task = self._task
-        least = task.settings.thresholds
-        check_other_shapes(self.worker, self._bench, task.workload, task.checks, task.split, least, self._rng)
+        for task in self._task.each:
+            least = task.settings.thresholds
+            check_other_shapes(self.worker, self._bench, task.workload, task.checks, task.split, least, self._rng)
 
     def judge(self, result: Evaluation, incumbent: Incumbent | None) -> Evaluation:
         """Time in full, or as far as the search needs to know; replay; measure again what seems better."""
         task, bench = self._task, self._bench
-        plan = task.settings.timing
+        blocks: list[Block] = []
         raced = False
-
-        def done(block: Block) -> bool:
-            nonlocal raced
-            raced = len(block.candidate) >= plan.triage_pairs and _hopeless(block, task, incumbent)
-            return raced or (enough(block, plan) and not _doubtful(block, task))
-
-        block = run_block(self._caller(), task, bench, self._rng, done)
-        timing = estimate_block(block, plan)
-        judged = _conclude(result, block, timing, task, raced)
+        for one in task.each:
+            block, raced = self._first_look(one, incumbent)
+            blocks.append(block)
+            if raced:
+                break
+        timings = [estimate_block(block, task.settings.timing) for block in blocks]
+        judged = conclude(result, blocks, timings, task, raced)
         if raced:
             return judged
-        repeat_here(self.worker, block.candidate, task.workload.topology, self._rng)
+        for one, block in zip(task.each, blocks, strict=True):
+            repeat_here(self.worker, block.candidate, one.workload.topology, self._rng)
         if not judged.feasible or (incumbent is not None and not seems_better(judged, incumbent, task.settings)):
             return judged
         if incumbent is not None:
-            outcome = challenge(self._caller(), incumbent, task, bench, self._rng)
-            result = dataclasses.replace(
-                result, first_look_ratio=timing.ratio, beside=incumbent.sha256, won=outcome.won
-            )
-            if outcome.gain is not None:
-                gain, low, high = outcome.gain
-                result = dataclasses.replace(result, gain=gain, gain_low=low, gain_high=high)
-            judged = _conclude(result, outcome.block, outcome.timing, task, raced)
-            if judged.feasible:
-                chained = judged.combined_score if outcome.score is None else outcome.score
-                judged = dataclasses.replace(judged, combined_score=min(chained, outcome.bound))
-            else:
-                judged = dataclasses.replace(judged, won=False)
-            if not outcome.won or not judged.feasible:
+            outcome = challenge(self._caller, incumbent, task, bench, self._rng)
+            judged = self._second_look(result, judged, outcome, incumbent)
+            if not judged.won:
                 return judged
-            block = outcome.block
-        twin_zygote = bench.twin_zygote
-        twin_start_s = repeat_in_twin(
-            twin_zygote,
-            self._program,
-            task.settings.limits,
-            block.candidate,
-            task.workload.topology,
-            self._rng,
-        )
+            blocks = list(outcome.blocks)
+        made = [(one.workload.topology, block.candidate) for one, block in zip(task.each, blocks, strict=True)]
+        twin_start_s = repeat_in_twin(bench.twin_zygote, self._program, task.settings.limits, made, self._rng)
         if incumbent is not None:
             bench.keep_incumbent(self._program, self.worker)
             self._kept = True
         return dataclasses.replace(judged, replayed=True, twin_start_s=twin_start_s)
+
+    def _first_look(self, task: Task, incumbent: Incumbent | None) -> tuple[Block, bool]:
+        """A block on one workload; whether it was cut short because the candidate is clearly worse than the best.
+
+        The best one's ratio is that of all its workloads: where there are several it says nothing of one.
+        """
+        plan = task.settings.timing
+        alone = not self._task.others
+        raced = False
+
+        def done(block: Block) -> bool:
+            nonlocal raced
+            raced = len(block.candidate) >= plan.triage_pairs and _hopeless(block, task, incumbent, alone)
+            return raced or (enough(block, plan) and not _doubtful(block, task))
+
+        return run_block(self._caller(task), task, self._bench, self._rng, done), raced
+
+    def _second_look(self, result: Evaluation, first: Evaluation, outcome: Outcome, incumbent: Incumbent) -> Evaluation:
+        """The figures of the second look, whether it was won, and a score that is chained to the incumbent's."""
+        result = dataclasses.replace(
+            result, first_look_ratio=first.ratio_to_reference, beside=incumbent.sha256, won=outcome.won
+        )
+        if outcome.gain is not None:
+            gain, low, high = outcome.gain
+            result = dataclasses.replace(result, gain=gain, gain_low=low, gain_high=high)
+        judged = conclude(result, outcome.blocks, outcome.timings, self._task, raced=False)
+        if not judged.feasible:
+            return dataclasses.replace(judged, won=False)
+        chained = judged.combined_score if outcome.score is None else outcome.score
+        return dataclasses.replace(judged, combined_score=min(chained, outcome.bound))
 
 
 def failed(program: Path, source: bytes, task: Task, bench: Bench | None, reason: str) -> Evaluation:
@@ -148,7 +158,7 @@ def failed(program: Path, source: bytes, task: Task, bench: Bench | None, reason
     return Evaluation(
         program=str(program),
         sha256=hashlib.sha256(source).hexdigest(),
-        workload=task.workload.name,
+        workload=task.name,
         split=task.split,
         device=task.settings.device,
         objective=task.settings.objective,
@@ -174,13 +184,17 @@ def _check_text(source: bytes) -> None:
         raise CandidateFailure(f"import: SyntaxError: the source is no text in its encoding: {problem}") from problem
 
 
-def _hopeless(block: Block, task: Task, incumbent: Incumbent | None) -> bool:
-    """Whether a search needs no more calls: far from balanced, or much slower than the best and its balance clear."""
+def _hopeless(block: Block, task: Task, incumbent: Incumbent | None, alone: bool) -> bool:
+    """Whether a search needs no more calls: far from balanced, or much slower than the best and its balance clear.
+
+    alone: whether this workload is the only one.
+    """
     if incumbent is None:
         return False
     if block.judge(task).margin < FAR_FROM_BALANCED:
         return True
-    return task.settings.objective == "time" and _slower(block, task, incumbent) and not _doubtful(block, task)
+    by_time = alone and task.settings.objective == "time"
+    return by_time and _slower(block, task, incumbent) and not _doubtful(block, task)
 
 
 def _slower(block: Block, task: Task, incumbent: Incumbent) -> bool:
@@ -198,37 +212,3 @@ def _slower(block: Block, task: Task, incumbent: Incumbent) -> bool:
 def _doubtful(block: Block, task: Task) -> bool:
     """Whether the balance falls short by so little, on so few calls, that it may be by chance."""
     return FAR_FROM_BALANCED <= block.judge(task).margin < 1 and len(block.candidate) < MORE_CALLS
-
-
-def _conclude(result: Evaluation, block: Block, timing: Estimate, task: Task, raced: bool) -> Evaluation:
-    verdict = block.judge(task)
-    reached = float(np.mean([row.next_window for row in block.balance]))
-    reference = float(np.mean([call.balance.next_window for call in block.reference]))
-    served = served_figures(block, task)
-    rewarded = served.net_throughput if task.settings.objective == "net_throughput" else reached / reference
-    return dataclasses.replace(
-        result,
-        **served.as_dict(),
-        valid=True,
-        feasible=verdict.feasible,
-        reason=verdict.reason,
-        combined_score=score(task.settings, verdict.feasible, verdict.margin, timing.ratio, rewarded),
-        time_ms=timing.time_ms,
-        time_ms_low=timing.time_ms_low,
-        time_ms_high=timing.time_ms_high,
-        time_p99_ms=timing.time_p99_ms,
-        at_bound=timing.at_bound,
-        clocks=machine.clocks(task.settings.device),
-        ratio_to_reference=timing.ratio,
-        ratio_low=timing.ratio_low,
-        ratio_high=timing.ratio_high,
-        balancedness=reached,
-        balancedness_same=float(np.mean([row.same_window for row in block.balance])),
-        balancedness_worst_layer=float(np.mean([row.worst_layer for row in block.balance])),
-        balancedness_sglang=float(np.mean([row.sglang for row in block.balance])),
-        balancedness_reference=reference,
-        transfers=float(np.mean([call.moved for call in block.candidate[1:] or block.candidate])),
-        samples=timing.samples,
-        undisturbed=int(block.quiet().sum()),
-        raced=raced,
-    )

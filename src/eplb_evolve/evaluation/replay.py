@@ -31,20 +31,22 @@ def repeat_in_twin(
     zygote: Zygote,
     program: Path,
     limits: Limits,
-    calls: Sequence[CandidateCall],
-    topology: Topology,
+    made: Sequence[tuple[Topology, Sequence[CandidateCall]]],
     rng: np.random.Generator,
 ) -> float:
     """Repeat a random third of the calls, in random order, in a process of another zygote.
 
-    Returns the seconds that the twin took for import and first call. Raises CandidateFailure for another answer.
+    made: the calls of each workload. Returns the seconds that the twin took for import and first call. Raises
+    CandidateFailure for another answer.
     """
     start = time.monotonic()
     with closing(zygote.spawn(program, limits)) as twin:
-        warm(twin, calls[0].inputs.weight.shape, topology, rng)
+        for topology, calls in made:
+            warm(twin, calls[0].inputs.weight.shape, topology, rng)
         started = time.monotonic() - start
-        for index in rng.permutation(len(calls))[: max(1, round(len(calls) * TWIN_SHARE))]:
-            _repeat(twin, calls[index], topology, "in another process")
+        for topology, calls in made:
+            for index in rng.permutation(len(calls))[: max(1, round(len(calls) * TWIN_SHARE))]:
+                _repeat(twin, calls[index], topology, "in another process")
     return started
 
 

@@ -9,10 +9,35 @@ Status = Literal["feasible", "infeasible", "invalid", "evaluator_failed"]
 
 
 @dataclass(frozen=True)
+class OnWorkload:
+    """What a program that is timed on several workloads did on one of them; see Evaluation."""
+
+    workload: str
+    feasible: bool
+    time_ms: float
+    ratio_to_reference: float
+    ratio_low: float
+    ratio_high: float
+    balancedness: float
+    balancedness_reference: float
+    transfers: float
+
+    @classmethod
+    def of(cls, evaluation: "Evaluation") -> "OnWorkload":
+        """From the evaluation on that workload alone."""
+        return cls(**{field.name: getattr(evaluation, field.name) for field in fields(cls)})
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """One program on one split of one workload. Figures are None where the program did not get that far.
+    """One program on one split of one workload, or of several. Figures are None where it did not get that far.
+
+    On several, times and ratios are geometric means over them, balance and transfers are means, and nothing is said
+    of a server.
 
     Attributes:
+        workload: its name; of several, their names with `+` between them
+        on: the figures of each of several workloads
         program: path as given
         sha256: of the program's text
         evaluator_failed: whether the machine or the evaluator failed, and nothing is known about the program
@@ -35,6 +60,9 @@ class Evaluation:
             incumbent's time / its own, otherwise points of combined_score
         undisturbed: timed pairs in which nothing waited for a processor
         at_bound: the time is shorter than the clock can tell; time_ms and ratio_to_reference are upper bounds
+        floor_ms: what a call takes that only fills three new tensors, as small as a plan's can be; a mark, no limit
+        floor_ratio: the same / the reference's time
+        ready_ms: what a call takes that returns three tensors which it has ready
         clocks: SM and memory clock of the GPU just after the timed calls, such as `1980/2619 MHz`; empty on a CPU
         combined_score: what a search ranks by; chained: a winner's is the incumbent's and what it gained beside it
         raced: whether the search stopped timing early because this program was clearly worse than its best
@@ -94,12 +122,16 @@ class Evaluation:
     gain_low: float | None = None
     gain_high: float | None = None
     at_bound: bool = False
+    floor_ms: float | None = None
+    floor_ratio: float | None = None
+    ready_ms: float | None = None
     clocks: str = ""
     raced: bool = False
     replayed: bool = False
     twin_start_s: float = 0.0
     wall_s: float = 0.0
     log: str = ""
+    on: tuple[OnWorkload, ...] = ()
 
     @property
     def status(self) -> Status:
@@ -107,6 +139,11 @@ class Evaluation:
         if self.evaluator_failed:
             return "evaluator_failed"
         return "feasible" if self.feasible else "infeasible" if self.valid else "invalid"
+
+    @property
+    def ratio_worst(self) -> float | None:
+        """The largest ratio_to_reference of several workloads, None of one."""
+        return max((each.ratio_to_reference for each in self.on), default=None)
 
     @property
     def ratio_spread(self) -> float | None:
@@ -132,7 +169,8 @@ class Evaluation:
     def from_dict(cls, data: dict[str, Any]) -> "Evaluation":
         """From a ledger line or record; keys that this version does not know are left out."""
         known = _field_names()
-        return cls(**{key: value for key, value in data.items() if key in known})
+        found = {key: value for key, value in data.items() if key in known}
+        return cls(**found | {"on": tuple(OnWorkload(**each) for each in found.get("on", ()))})
 
 
 @functools.cache

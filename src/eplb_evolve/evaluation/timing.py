@@ -1,37 +1,53 @@
 """From paired call times to one pessimistic ratio with its interval."""
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from eplb_evolve.placement import Floats
 
+Statistic = Callable[..., Floats]
+"""Of the seconds of two programs; `axis` says along which one the calls lie."""
+
 RESAMPLES = 999
-SPREADS_OF_A_BOUND = 3
+ERRORS_OF_A_BOUND = 3
 
 
 @dataclass(frozen=True)
 class NullCall:
-    """What a call of a program that does nothing takes, seconds: the clock's own overhead, and its spread (SD)."""
+    """What a call of a program that does nothing takes: the clock's own overhead.
+
+    Attributes:
+        seconds: median
+        spread: of a single call (SD), seconds
+        calls: how many there were
+    """
 
     seconds: float
     spread: float
+    calls: int = 1
 
     @classmethod
     def measured(cls, calls: Floats) -> "NullCall":
         """From the seconds of many calls; outliers count for neither figure."""
         low, median, high = np.percentile(calls, [25, 50, 75])
-        return cls(float(median), float(high - low) / 1.349)
+        return cls(float(median), float(high - low) / 1.349, len(calls))
 
     def net(self, times: Floats) -> Floats:
-        """Times less the overhead, but never below three spreads: what is shorter than that cannot be told apart."""
+        """Times less the overhead, but never below the bound."""
         result: Floats = np.maximum(times - self.seconds, self.bound)
         return result
 
     @property
     def bound(self) -> float:
-        """The shortest net time that the clock can tell from nothing, seconds."""
-        return SPREADS_OF_A_BOUND * self.spread
+        """The shortest net time that the clock can tell from nothing, seconds: it ties with all below.
+
+        Three standard errors of the difference of two medians, each of as many calls as there are null calls.
+        """
+        return ERRORS_OF_A_BOUND * math.sqrt(math.pi / self.calls) * self.spread
 
 
 @dataclass(frozen=True)
@@ -70,6 +86,28 @@ def pessimistic_ratio(times: Floats, reference: Floats, axis: int = -1) -> Float
     return result
 
 
+def even_ratio(times: Floats, reference: Floats, axis: int = -1) -> Floats:
+    """The geometric mean of the two: it leans to neither side, so two candidates are compared by it."""
+    product = ratio_of_quartiles(times, reference, axis) * median_of_ratios(times, reference, axis)
+    result: Floats = np.sqrt(product)
+    return result
+
+
+def mean_ratio(
+    pairs: Sequence[tuple[Floats, Floats]], confidence: float = 0.95, statistic: Statistic = even_ratio
+) -> tuple[float, float, float]:
+    """The geometric mean over workloads of a ratio, and its bootstrap interval.
+
+    pairs: for each workload the seconds of two programs, entry i of both from the same input.
+    """
+    logs = [np.log(_resampled(statistic, pair, seed).bootstrap_distribution) for seed, pair in enumerate(pairs)]
+    drawn = np.exp(np.mean(logs, axis=0))
+    value = math.exp(float(np.mean([np.log(statistic(*pair)) for pair in pairs])))
+    tail = 50 * (1 - confidence)
+    low, high = np.percentile(drawn, [tail, 100 - tail])
+    return value, min(float(low), value), max(float(high), value)
+
+
 def ratio_interval(times: Floats, reference: Floats, confidence: float = 0.95) -> tuple[float, float]:
     """Bootstrap interval of the pessimistic ratio, from pairs."""
     return bootstrap_interval(pessimistic_ratio, (times, reference), confidence)
@@ -95,14 +133,46 @@ def estimate(times: Floats, reference: Floats, null: NullCall) -> Estimate:
     )
 
 
+def mean_estimate(each: Sequence[Estimate]) -> Estimate:
+    """The geometric means over workloads; the intervals are those of independent figures."""
+    if len(each) == 1:
+        return each[0]
+    ratio, ratio_low, ratio_high = geometric_mean([(one.ratio, one.ratio_low, one.ratio_high) for one in each])
+    time_ms, time_low, time_high = geometric_mean([(one.time_ms, one.time_ms_low, one.time_ms_high) for one in each])
+    return Estimate(
+        ratio=ratio,
+        ratio_low=ratio_low,
+        ratio_high=ratio_high,
+        time_ms=time_ms,
+        time_ms_low=time_low,
+        time_ms_high=time_high,
+        time_p99_ms=float(np.exp(np.mean(np.log([one.time_p99_ms for one in each])))),
+        at_bound=any(one.at_bound for one in each),
+        samples=sum(one.samples for one in each),
+    )
+
+
+def geometric_mean(figures: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
+    """Geometric mean of (value, low, high), whose errors add up like those of independent figures."""
+    value, low, high = np.log(figures).T
+    below, above = (float(np.sqrt(((end - value) ** 2).sum())) / len(figures) for end in (low, high))
+    mean = float(value.mean())
+    return math.exp(mean), math.exp(mean - below), math.exp(mean + above)
+
+
 def bootstrap_interval(statistic: object, data: tuple[Floats, ...], confidence: float = 0.95) -> tuple[float, float]:
     """Bootstrap interval of statistic(*data, axis=...), where entry i of each array belongs to the same call.
 
     Two calls at least.
     """
+    interval = _resampled(statistic, data, 0, confidence).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def _resampled(statistic: object, data: tuple[Floats, ...], seed: int, confidence: float = 0.95) -> Any:
     from scipy.stats import bootstrap  # here: importing it takes most of a second, and not every command needs it
 
-    result = bootstrap(
+    return bootstrap(
         data,
         statistic,
         paired=True,
@@ -110,6 +180,5 @@ def bootstrap_interval(statistic: object, data: tuple[Floats, ...], confidence: 
         n_resamples=RESAMPLES,
         confidence_level=confidence,
         method="percentile",
-        rng=np.random.default_rng(0),
+        rng=np.random.default_rng(seed),
     )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)

@@ -54,7 +54,7 @@ def board(
             entries += confirm(project, ledger, entries, task, bench, say)
     origins = Origins(run, entries, project.seed_files())
     rows += map(origins.named, evolved_rows(entries))
-    wanted = {(task.workload.name, task.split, task.settings.objective) for task in tasks}
+    wanted = {(task.name, task.split, task.settings.objective) for task in tasks}
     comparable = [row for row in rows if _place(row.evaluation) in wanted]
     return Board(tables(comparable), entries, origins)
 
@@ -131,7 +131,7 @@ def confirm(
     project: Project, ledger: Ledger, entries: Sequence[Entry], task: Task, bench: LazyBench, say: Say
 ) -> list[Entry]:
     """Measure the run's best programs of the search windows on the holdout windows; the new lines of its ledger."""
-    here = [entry for entry in entries if entry.evaluation.workload == task.workload.name]
+    here = [entry for entry in entries if entry.evaluation.workload == task.name]
     done = {entry.evaluation.sha256 for entry in here if entry.evaluation.split == "holdout"}
     found = [entry for entry in here if entry.evaluation.split == "search" and entry.evaluation.feasible]
     found.sort(key=lambda entry: -entry.evaluation.combined_score)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from eplb_evolve.errors import EnvironmentProblem, UsageError
-from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.result import Evaluation, OnWorkload
 
 FILE_NAME = "ledger.jsonl"
 PROGRAMS = "programs"
@@ -100,7 +100,8 @@ def parse(line: bytes) -> Entry | None:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     words = (entry.when, entry.tier, *entry.operators)
-    sound = all(_is(getattr(entry.evaluation, field.name), field.type) for field in dataclasses.fields(Evaluation))
+    parts: list[Evaluation | OnWorkload] = [entry.evaluation, *entry.evaluation.on]
+    sound = all(map(_sound, parts))
     return entry if sound and all(isinstance(word, str) for word in words) else None
 
 
@@ -108,10 +109,17 @@ def _no_number(name: str) -> float:
     raise ValueError(name)  # NaN and Infinity are no JSON, and nothing can be ranked by them
 
 
+def _sound(result: Evaluation | OnWorkload) -> bool:
+    """Whether each field is of its kind."""
+    return all(_is(getattr(result, field.name), field.type) for field in dataclasses.fields(result))
+
+
 def _is(value: object, kind: Any) -> bool:
     """Whether a value from JSON is of an annotated kind; a whole number may stand for a float, but not for a flag."""
     if isinstance(value, bool):
         return kind is bool or bool in typing.get_args(kind)
+    if typing.get_origin(kind) is tuple:  # its members are looked at by themselves
+        return isinstance(value, tuple)
     return isinstance(float(value) if isinstance(value, int) and isinstance(0.5, kind) else value, kind)
 
 

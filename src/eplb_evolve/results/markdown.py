@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from eplb_evolve.results.board import Row, Table
+from eplb_evolve.results.everywhere import everywhere
 from eplb_evolve.results.metrics import BY_NAME
 from eplb_evolve.results.show import COLUMNS, MARKS, SERVING_COLUMNS, figure, rank, served, serving_title, title
 
@@ -28,6 +29,11 @@ def to_markdown(board: Sequence[Table]) -> str:
         if worth := served([row for row in table.rows if row.rank is not None]):
             lines += ["", serving_title(worth), ""]
             lines += _table(("#", "program"), SERVING_COLUMNS, worth, lambda _row: [])
+    for each in everywhere(board):
+        lines += ["", f"## x ref on each workload, {each.where}", ""]
+        lines += ["In brackets where a program is not feasible.", ""]
+        lines += [_line(("program", *each.workloads)), _line(["---"] * (1 + len(each.workloads)))]
+        lines += [_line([f"[{row.name}]({row.link})", *cells]) for row, cells in each.rows]
     lines += ["", "## Columns", ""]
     lines += [f"- **{BY_NAME[name].heading}**: {BY_NAME[name].description}" for name in (*SHOWN, *SERVING_COLUMNS)]
     lines += ["", MARKS.replace("*", r"\*")]

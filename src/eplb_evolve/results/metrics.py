@@ -41,6 +41,11 @@ METRICS = (
     ),
     Metric("ratio_low", "x ref low", "x", "lower", "Lower end of the ratio's 95 % interval."),
     Metric("ratio_high", "x ref high", "x", "lower", "Upper end of the ratio's 95 % interval."),
+    Metric("ratio_worst", "worst", "x", "lower", "Of several workloads the largest ratio; then `x ref` is their mean."),
+    Metric(
+        "floor_ms", "floor ms", "ms", "neither", "Time of a call that only fills three new tensors, measured beside it."
+    ),
+    Metric("floor_ratio", "floor x", "x", "neither", "The same / the reference's time."),
     Metric("ratio_spread", "± %", "%", "lower", "Half the width of the ratio's 95 % interval / the ratio.", ".1f"),
     Metric(
         "speedup_over_seed",

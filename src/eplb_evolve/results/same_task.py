@@ -11,7 +11,7 @@ from eplb_evolve import config as configuration
 from eplb_evolve.config_file import parse
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.settings import Settings
-from eplb_evolve.evaluation.task import EVALUATION_VERSION, Task
+from eplb_evolve.evaluation.task import EVALUATION_VERSION, SEPARATOR, Task, workload_names
 from eplb_evolve.results.ledger import Ledger
 from eplb_evolve.results.run_info import CONFIG_NAME, RunInfo, read_starts
 
@@ -22,8 +22,8 @@ _SHOWN = 3
 def identity(task: Task) -> dict[str, Any]:
     """What scores depend on, as run.json keeps it: plain values by dotted names."""
     return {
-        **_named(task.workload.name, [check.name for check in task.checks], task.settings),
-        "workload.sha256": task.workload.card.sha256,
+        **_named(task.name, [check.name for check in task.checks], task.settings),
+        "workload.sha256": SEPARATOR.join(workload.card.sha256 for workload in task.workloads),
         "split": task.split,
         "evaluation": EVALUATION_VERSION,
         **_fields("topology", task.workload.topology),
@@ -80,11 +80,12 @@ def _told_by(info: RunInfo, task: Task) -> dict[str, Any]:
         section = configuration.section_of(parse(info.config, path), path)
     except UsageError:
         return told | {"workload": info.workload, "objective": info.objective}
+    names = workload_names(section.workload)
     topology = section.topology or task.workload.card.topology
     return (
         told
-        | _named(section.workload, list(section.checks), section.settings())
-        | (_fields("topology", topology) if section.topology or section.workload == task.workload.name else {})
+        | _named(SEPARATOR.join(names), list(section.checks), section.settings())
+        | (_fields("topology", topology) if section.topology or names[0] == task.workload.name else {})
     )
 
 

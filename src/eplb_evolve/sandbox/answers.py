@@ -5,9 +5,12 @@ import math
 from typing import Any
 
 from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.sandbox.protocol import MOST_DIMENSIONS, unpack_result
 from eplb_evolve.sandbox.worker import OUTPUT_NAMES
 
-MOST_DIMENSIONS = 4
+Claim = tuple[str, int, list[int]]
+"""(name, address, shape) of an int64 array in the worker's memory."""
+
 MOST_WORDS = 2000
 """Characters of an error message, which may be the candidate's own."""
 
@@ -15,7 +18,7 @@ MOST_WORDS = 2000
 def parse(data: bytes, nonce: str, stage: str) -> dict[str, Any]:
     """The answer to the message of that nonce; CandidateFailure if it reports an exception, or is no answer."""
     try:
-        answer = json.loads(data)
+        answer = unpack_result(data) or json.loads(data)
         if "error" in answer:
             words = str(answer["error"]["text"])[:MOST_WORDS]
             raise CandidateFailure(f"{stage}: {words}", f"{stage}: the program raised an exception")
@@ -26,7 +29,7 @@ def parse(data: bytes, nonce: str, stage: str) -> dict[str, Any]:
     raise CandidateFailure(f"{stage}: the candidate's process sent an answer that its worker does not send")
 
 
-def claimed_outputs(answer: dict[str, Any], most_bytes: int) -> list[tuple[str, int, list[int]]]:
+def claimed_outputs(answer: dict[str, Any], most_bytes: int) -> list[Claim]:
     """(name, address, shape) of each output, checked to be three small lists of plausible whole numbers."""
     try:
         claims = [(int(address), list(map(int, shape))) for address, shape in answer["outputs"]]

@@ -26,7 +26,7 @@ from eplb_evolve.sandbox.files import remove_tree
 from eplb_evolve.sandbox.levels import STRONGEST_ON_GPU, Level
 from eplb_evolve.sandbox.limits import Limits
 from eplb_evolve.sandbox.probe import weaker
-from eplb_evolve.sandbox.protocol import INPUT_BYTES, MESSAGE_BYTES
+from eplb_evolve.sandbox.protocol import DTYPES, INPUT_BYTES, MESSAGE_BYTES
 from eplb_evolve.sandbox.scrub import scrub
 from eplb_evolve.sandbox.shortage import Shortage
 
@@ -191,7 +191,7 @@ class Worker:
         old_phy2log: Ints | None = None,
         cpus: list[int] | None = None,
     ) -> CallResult:
-        """Call the candidate on weight [L, E] (any dtype torch knows); the worker is frozen before and after.
+        """Call the candidate on weight [L, E] (a dtype of protocol.DTYPES); the worker is frozen before and after.
 
         old_phy2log [L, R] is passed when given; cpus are the processors that the call may use, None for all. Raises
         CandidateFailure for a crash, an exception, a timeout, a process left running, or outputs that are not three
@@ -202,11 +202,14 @@ class Worker:
         if self._zygote.device != "cpu":
             self._request({"flush": True}, limit, cpus)
         call: dict[str, Any] = {
-            "shape": weight.shape,
-            "dtype": weight.dtype.name,
-            "topology": topology.as_arguments(),
-            "old": self._write_inputs(weight, old_phy2log),
-            "most_bytes": len(self._outputs),
+            "dtype": DTYPES.index(weight.dtype.name),
+            "layers": weight.shape[0],
+            "experts": weight.shape[1],
+            "replicas": topology.replicas,
+            "groups": topology.groups,
+            "nodes": topology.nodes,
+            "gpus": topology.gpus,
+            "old_offset": self._write_inputs(weight, old_phy2log),
         }
         answer = self._request({"call": call}, limit, cpus)
         return CallResult(answer["seconds"], answer["waited"], *self._read_outputs(answer["shapes"]))
@@ -216,15 +219,16 @@ class Worker:
             self._control.send(json.dumps(message | {"limit": limit, "cpus": cpus}).encode())
         return self._receive("call", limit)
 
-    def _write_inputs(self, weight: NDArray[Any], old_phy2log: Ints | None) -> dict[str, Any] | None:
+    def _write_inputs(self, weight: NDArray[Any], old_phy2log: Ints | None) -> int:
+        """Where old_phy2log lies, -1 if there is none."""
         data = np.ascontiguousarray(weight).tobytes()
         self._inputs[: len(data)] = data
         if old_phy2log is None:
-            return None
+            return -1
         offset = -(-len(data) // 64) * 64
         old = np.ascontiguousarray(old_phy2log).tobytes()
         self._inputs[offset : offset + len(old)] = old
-        return {"shape": old_phy2log.shape, "offset": offset}
+        return offset
 
     def _read_outputs(self, shapes: list[list[int]]) -> list[Ints]:
         arrays, offset = [], 0

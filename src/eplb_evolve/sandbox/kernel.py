@@ -94,6 +94,11 @@ def read_memory(pid: int, address: int, into: int, size: int) -> None:
         raise OSError(f"process_vm_readv: {copied} of {size} bytes")
 
 
+def same_bytes(address: int, contents: bytes) -> bool:
+    """Whether our own memory at `address` holds these bytes; without a copy of either."""
+    return not contents or _libc.memcmp(ctypes.c_void_p(address), contents, ctypes.c_size_t(len(contents))) == 0
+
+
 def seal(descriptor: int, seals: int) -> None:
     """Forbid what `seals` names (shrinking, growing, writing through new mappings, ...) on a memfd, for good."""
     fcntl.fcntl(descriptor, F_ADD_SEALS, seals)

@@ -7,6 +7,7 @@ process. Nothing that the worker says is believed beyond that.
 
 import contextlib
 import ctypes
+import json
 import math
 import mmap
 import os
@@ -15,18 +16,22 @@ import secrets
 import select
 import signal
 import socket
+import struct
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from eplb_evolve.errors import MENDS, CandidateFailure, EnvironmentProblem, in_words
 from eplb_evolve.sandbox import answers, kernel, process, protocol, worker
 from eplb_evolve.sandbox.confinement import Confinement
+from eplb_evolve.sandbox.in_force import InForce
 from eplb_evolve.sandbox.limits import Limits
 from eplb_evolve.sandbox.watch import Idle, Watch, trim_log
 
-TICK_MS = 100
+TICK = struct.pack("ll", 0, 100_000)
+"""How often a running worker is looked at: a timeval of 100 ms."""
+
 FREE_FLUSH_S = 0.01
 """A flush of a GPU's cache takes less than a millisecond; what it takes beyond this is charged to the next call."""
 
@@ -79,6 +84,8 @@ class Timekeeper:
         self._first = 0
         self._owed = 0.0
         self._called = False
+        self._in_force = InForce()
+        self._packet = bytearray(protocol.MESSAGE_BYTES)
 
     def start(self, program: str, inputs: int) -> int:
         """Confine, fork, import the program; its number of parameters. The worker is frozen afterwards."""
@@ -97,16 +104,16 @@ class Timekeeper:
             worker.run(theirs, inputs, self._log, program, self._confinement, self._limits)
             os._exit(0)
         theirs.close()
+        self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, TICK)
         os.close(inputs)
         kernel.set_dumpable(False)  # a worker of the same user must not reach into this process
         pinned = self._confinement.device == "cuda"
         self._watch = Watch(self._pid, self._confinement.workdir, self._limits, count_files=pinned)
-        self._poll = select.poll()
-        self._poll.register(self._channel, select.POLLIN)
         self._gone = os.pidfd_open(self._pid)
-        self._poll.register(self._gone, select.POLLIN)
         self._await_confinement()
-        answer, _ = self._exchange({}, "import", self._limits.first_call_s)
+        nonce = _nonce()
+        packet = json.dumps({"nonce": nonce}).encode()
+        answer, _ = self._exchange(packet, nonce, "import", self._limits.first_call_s)
         parameters = answer.get("parameters")
         if parameters not in (5, 6):
             raise CandidateFailure("import: the candidate's process sent an answer that its worker does not send")
@@ -133,74 +140,89 @@ class Timekeeper:
     def flush(self, limit: float, cpus: list[int] | None) -> None:
         """Empty the device's caches. The next call's input must not be there yet: the worker runs, and is not timed."""
         self._hold(cpus or self._processors)
-        _, seconds = self._exchange({"flush": True}, "call", limit)
+        nonce = _nonce()
+        _, seconds = self._exchange(json.dumps({"nonce": nonce, "flush": True}).encode(), nonce, "call", limit)
         self._owed = max(0.0, seconds - FREE_FLUSH_S)
 
     def call(self, call: dict[str, Any], limit: float, cpus: list[int] | None) -> dict[str, Any]:
         """One call; `cpus` are the processors it may use, None for all."""
         self._hold(cpus or self._processors)
+        nonce, hold, on_host = _nonce(), self._in_force.hold_next(), self._confinement.device == "cpu"
+        packet = protocol.pack_call(protocol.Call(nonce, hold, **call))
         waited = process.waited_ns(self._pid)
-        answer, seconds = self._exchange({"call": call}, "call", limit, copy=self._confinement.device != "cpu")
+        answer, seconds = self._exchange(packet, nonce, "call", limit, copy=not on_host)
         waited = process.waited_ns(self._pid) - waited
         self._check_held(cpus or self._processors)
-        shapes = answer["copied"] if "copied" in answer else self._copy_outputs(answer)
+        if on_host:  # what a GPU holds cannot be read from here; there the worker keeps it all the same
+            self._in_force.check(self._pid)
+        claims = answer["copied"] if "copied" in answer else self._copy_outputs(answer)
+        if on_host:
+            size = sum(math.prod(shape) for _, _, shape in claims) * 8
+            self._in_force.add(claims, self._outputs[:size], hold)
         trim_log(self._log)
         self._called = True
         seconds, self._owed = seconds + self._owed, 0.0
-        return {"seconds": seconds, "waited": waited / 1e9, "shapes": shapes}
+        return {"seconds": seconds, "waited": waited / 1e9, "shapes": [shape for _, _, shape in claims]}
 
     def _exchange(
-        self, message: dict[str, Any], stage: str, limit: float, copy: bool = False
+        self, packet: bytes, nonce: str, stage: str, limit: float, copy: bool = False
     ) -> tuple[dict[str, Any], float]:
         """Send while the worker is frozen, let it run until it answers, freeze it; the answer and the seconds between.
 
-        copy: stop the clock only when the outputs have been copied as well (a device may still be writing them).
+        Between the two readings of the clock there is nothing but a signal, a wait for the packet, a signal, and a
+        wait for the stop. copy: stop the clock only when the outputs have been copied as well (a device may still be
+        writing them).
         """
-        nonce = secrets.token_hex(8)
         try:
-            protocol.send(self._channel, message | {"nonce": nonce})
+            self._channel.send(packet)
         except OSError:
             raise self._death(stage) from None
         start = time.perf_counter_ns()
         os.kill(self._pid, signal.SIGCONT)
-        data = self._wait(stage, limit)
+        size = self._wait(stage, limit)
         self._freeze(stage)
         stop = time.perf_counter_ns()
         self._check_alone(stage)  # before anything else: what runs on now could still change the answer
-        answer = answers.parse(data, nonce, stage)
+        answer = answers.parse(bytes(self._packet[:size]), nonce, stage)
         if copy:
             answer["copied"] = self._copy_outputs(answer)
             stop = time.perf_counter_ns()
         self._check_nothing_else(stage)
         return answer, (stop - start) / 1e9
 
-    def _wait(self, stage: str, limit: float) -> bytes:
-        """The worker's next packet."""
-        deadline = time.monotonic() + limit
-        idle = None if self._called else Idle(self._pid)
+    def _wait(self, stage: str, limit: float) -> int:
+        """The size of the worker's next packet, which is in `_packet`. A call within a tick does the least there is."""
+        start, idle = time.monotonic(), None
         while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
+            try:
+                size = self._channel.recv_into(self._packet)
+            except BlockingIOError:  # a tick has passed
+                size = None
+            except OSError:
+                size = 0
+            if size:
+                return size
+            if size == 0 or process.has_exited(self._pid):
+                raise self._death(stage)
+            if time.monotonic() - start > limit:
                 raise CandidateFailure(f"{stage}: took longer than {limit:g} s and was stopped")
-            ready = {descriptor for descriptor, _ in self._poll.poll(min(left * 1e3, TICK_MS))}
-            if self._channel.fileno() in ready:
-                with contextlib.suppress(OSError):
-                    if data := self._channel.recv(protocol.MESSAGE_BYTES):
-                        return data
-                raise self._death(stage)
-            if ready:
-                raise self._death(stage)
-            complaint = self._watch.complaint() or (idle.complaint() if idle is not None else None)
+            idle = idle or Idle(self._pid)
+            complaint = self._watch.complaint() or (None if self._called else idle.complaint())
             if complaint:
                 raise CandidateFailure(f"{stage}: {complaint} and was stopped")
 
     def _freeze(self, stage: str) -> None:
-        with contextlib.suppress(OSError), _alarm(FREEZE_SECONDS):
+        """Stop the worker. A process that is being traced stops in other ways: an alarm ends the wait for it."""
+        try:
+            signal.setitimer(signal.ITIMER_REAL, FREEZE_SECONDS)
             os.kill(self._pid, signal.SIGSTOP)
             state = os.waitid(os.P_PID, self._pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-            if state is not None and state.si_code == os.CLD_STOPPED:
-                return
-        raise self._death(stage)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except OSError:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            state = None
+        if state is None or state.si_code != os.CLD_STOPPED:
+            raise self._death(stage)
 
     def _check_alone(self, stage: str) -> None:
         """No process is left that could work on while the worker is frozen."""
@@ -235,10 +257,10 @@ class Timekeeper:
                 if not os.sched_getaffinity(thread) <= set(cpus):
                     raise CandidateFailure("call: changed which processors it runs on")
 
-    def _copy_outputs(self, answer: dict[str, Any]) -> list[list[int]]:
+    def _copy_outputs(self, answer: dict[str, Any]) -> list[answers.Claim]:
         """Lay the three arrays, which lie anywhere in the frozen worker, end to end in the output mapping."""
-        offset, shapes = 0, []
-        for name, address, shape in answers.claimed_outputs(answer, len(self._outputs)):
+        offset, claims = 0, answers.claimed_outputs(answer, len(self._outputs))
+        for name, address, shape in claims:
             size = math.prod(shape) * 8
             if offset + size > len(self._outputs):
                 raise CandidateFailure(
@@ -250,8 +272,7 @@ class Timekeeper:
                 except OSError as problem:
                     raise CandidateFailure(f"call: {name} cannot be read from the candidate's memory") from problem
             offset += size
-            shapes.append(shape)
-        return shapes
+        return claims
 
     def _death(self, stage: str) -> CandidateFailure | EnvironmentProblem:
         status = self.end()
@@ -273,14 +294,8 @@ class Timekeeper:
         return status
 
 
-@contextlib.contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
-    """Interrupt what takes longer with an OSError: a process that is being traced stops in other ways."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+def _nonce() -> str:
+    return secrets.token_hex(protocol.NONCE_BYTES)
 
 
 def _on_alarm(_number: int, _frame: object) -> None:

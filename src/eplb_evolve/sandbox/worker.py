@@ -2,12 +2,13 @@
 
 It answers with the addresses of the result's three tensors; the timekeeper freezes it and reads them from outside.
 What it checks here (plain int64 tensors) is for clear messages; whatever a candidate makes of these checks, its
-memory must hold a valid placement at the moment it is frozen.
+memory must hold a valid placement at the moment it is frozen, and for as long as a server would hold it.
 """
 
 import contextlib
 import importlib.util
 import inspect
+import json
 import mmap
 import os
 import random
@@ -25,6 +26,11 @@ from eplb_evolve.sandbox.confinement import Confinement
 from eplb_evolve.sandbox.limits import Limits
 
 OUTPUT_NAMES = ("phy2log", "log2phy", "logcnt")
+IN_FORCE = 2
+"""Last results that a server may still be using, whatever becomes of older ones."""
+
+HELD = 2
+"""Results that are held for longer than two calls."""
 CACHES = (
     "HOME",
     "TMPDIR",
@@ -53,20 +59,24 @@ def run(
         protocol.send(channel, {"confined": traceback.format_exc(limit=-3)})
         os._exit(1)
     protocol.send(channel, {"confined": ""})
-    kept: list[Any] = []  # outputs must stay in memory until they have been read
+    results = Results()
+    rebalance: Callable[..., object] = print  # until the import
     stage = "import"
     try:
-        while (message := protocol.receive(channel)) is not None:
+        while packet := channel.recv(protocol.MESSAGE_BYTES):
+            if (call := protocol.unpack_call(packet)) is not None:
+                returned, outputs = _call(rebalance, call, inputs, device, limits.output_mb << 20)
+                results.keep(returned, outputs, call.hold)
+                protocol.send_result(channel, call.nonce, outputs)
+                continue
+            message = json.loads(packet)
             answer: dict[str, Any] = {"nonce": message["nonce"]}
             if stage == "import":
                 rebalance = _load(Path(program))
                 answer["parameters"] = _count_parameters(rebalance)
                 stage = "call"
-            elif "flush" in message:
-                device.flush()
             else:
-                kept[:] = _call(rebalance, message["call"], inputs, device)
-                answer["outputs"] = [(tensor.data_ptr(), tensor.shape) for tensor in kept]
+                device.flush()
             protocol.send(channel, answer)
     except BaseException as problem:  # the process boundary: whatever a candidate raises, sys.exit included
         with contextlib.suppress(BaseException):
@@ -75,6 +85,23 @@ def run(
             protocol.send(channel, {"error": {"stage": stage, "text": _describe(problem, program)}})
             protocol.receive(channel)  # the timekeeper, which freezes us first, ends us
         os._exit(1)
+
+
+class Results:
+    """What a server would still hold: the last two results, in force one after the other, and views of older ones."""
+
+    def __init__(self) -> None:
+        self._last: list[tuple[list[Any], list[Any]]] = []
+        self._held: list[list[Any]] = []
+
+    def keep(self, returned: list[Any], outputs: list[Any], hold: bool) -> None:
+        """Keep this result and those of the last two calls, and views of `HELD` others for which `hold` was asked.
+
+        One more is kept of each than the next call may not change: the timekeeper reads them after that call.
+        """
+        if hold:
+            self._held = [*self._held[-HELD:], [tensor.view(tensor.shape) for tensor in outputs]]
+        self._last = [*self._last[-IN_FORCE:], (returned, outputs)]
 
 
 def _prepare(
@@ -157,21 +184,22 @@ def _count_parameters(rebalance: Callable[..., object]) -> int:
 
 
 def _call(
-    rebalance: Callable[..., object], call: dict[str, Any], inputs: mmap.mmap, device: devices.Device
-) -> list[Any]:
-    """Call the candidate; its three tensors, on the host and contiguous."""
+    rebalance: Callable[..., object], call: protocol.Call, inputs: mmap.mmap, device: devices.Device, most_bytes: int
+) -> tuple[list[Any], list[Any]]:
+    """Call the candidate; its three tensors, and the same on the host and contiguous."""
     import torch
 
-    shape, dtype = call["shape"], getattr(torch, call["dtype"])
-    weight = torch.frombuffer(inputs, dtype=dtype, count=shape[0] * shape[1]).clone().view(shape)
-    arguments: list[object] = [device.put(weight), *call["topology"]]
-    if (old := call["old"]) is not None:
-        count = old["shape"][0] * old["shape"][1]
-        stored = torch.frombuffer(inputs, dtype=torch.int64, count=count, offset=old["offset"])
-        arguments.append(device.put(stored.clone().view(old["shape"])))
+    layers, experts, replicas = call.layers, call.experts, call.replicas
+    dtype = getattr(torch, protocol.DTYPES[call.dtype])
+    weight = torch.frombuffer(inputs, dtype=dtype, count=layers * experts).clone().view(layers, experts)
+    arguments: list[object] = [device.put(weight), replicas, call.groups, call.nodes, call.gpus]
+    if call.old_offset >= 0:
+        stored = torch.frombuffer(inputs, dtype=torch.int64, count=layers * replicas, offset=call.old_offset)
+        arguments.append(device.put(stored.clone().view(layers, replicas)))
     result = rebalance(*arguments)
     device.synchronize()
-    return [device.get(tensor) for tensor in _checked(result, call["most_bytes"], device)]
+    returned = _checked(result, most_bytes, device)
+    return returned, [device.get(tensor) for tensor in returned]
 
 
 def _checked(result: object, most_bytes: int, device: devices.Device) -> list[Any]:
@@ -187,6 +215,8 @@ def _checked(result: object, most_bytes: int, device: devices.Device) -> list[An
         if tensor.dtype != torch.int64 or tensor.layout != torch.strided or not known:
             places = " or ".join({"cpu": "the CPU", "cuda": "the GPU"}[place] for place in device.names)
             raise TypeError(f"{name} must be a dense int64 tensor on {places}, not {tensor.dtype} on {tensor.device}")
+        if tensor.dim() > protocol.MOST_DIMENSIONS:
+            raise ValueError(f"{name} has {tensor.dim()} dimensions; phy2log [L, R], log2phy [L, E, X], logcnt [L, E]")
         if tensor.numel() * 8 > most_bytes:
             raise ValueError(f"{name} of shape {list(tensor.shape)} is larger than the {most_bytes >> 20} MiB allowed")
     return list(result)

@@ -1,0 +1,1 @@
+"""Programs that plan nothing: what a call costs before any planning. Each is run like a candidate."""
