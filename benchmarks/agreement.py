@@ -1,73 +1,108 @@
-"""How well evaluations of one program agree with each other, and how long one takes.
+"""How well evaluations of the same program agree, minutes apart: quiet, beside a busy loop, beside a memory hog.
 
-    python benchmarks/agreement.py PROGRAM [--repeats 10] [--busy 2]
+    python benchmarks/agreement.py [--minutes 10]
 
-Prints ratio_to_reference and the wall time beyond import and first call of each repeat, then their spread: the
-standard deviation as a share of the mean, for the ratio, and for the absolute median time as its peer. --busy starts
-that many endless loops beside it.
+Three programs take turns: one of 0.3 ms net (see calibrated.py), cpp_simd and torch_rounds. Each time is a new process
+and a block of calls, as in an evaluation. Printed are the standard deviation of the ratio to the reference as a share
+of its mean, that of the absolute time as its peer, and how often the interval of one evaluation covers the figure of
+another.
 """
 
 import argparse
 import contextlib
 import datetime
-import statistics
+import itertools
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+from calibrated import fresh_block, net_ms, rounds_for, text
+
 from eplb_evolve import config, machine
-from eplb_evolve.evaluation.bench import open_bench
-from eplb_evolve.evaluation.pipeline import evaluate
-from eplb_evolve.evaluation.task import build_task
+from eplb_evolve.evaluation.bench import Bench, open_bench
+from eplb_evolve.evaluation.sampling import estimate_block
+from eplb_evolve.evaluation.task import Task, build_task
+from eplb_evolve.evaluation.timing import Estimate
 from eplb_evolve.paths import project
+
+SHORT_MS = 0.3
+NEIGHBOURS = {
+    "quiet": "",
+    "beside a busy loop": "while True: pass",
+    "beside a memory hog": "a = bytearray(1 << 29)\nwhile True: b = bytes(a)",
+}
 
 
 @contextlib.contextmanager
-def busy_loops(count: int) -> Iterator[None]:
-    """Keep `count` processors busy."""
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+def neighbour(code: str) -> Iterator[None]:
+    """A process that runs this code meanwhile; none for no code."""
+    if not code:
+        yield
+        return
+    process = subprocess.Popen([sys.executable, "-c", code])
     try:
         yield
     finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()
+        process.kill()
+        process.wait()
+
+
+def evaluations(programs: dict[str, Path], task: Task, bench: Bench, minutes: float) -> dict[str, list[Estimate]]:
+    """In turn, for so long."""
+    found: dict[str, list[Estimate]] = {name: [] for name in programs}
+    ends, rng = time.monotonic() + 60 * minutes, np.random.default_rng()
+    while time.monotonic() < ends:
+        for name, program in programs.items():
+            found[name].append(estimate_block(fresh_block(program, task, bench, rng), task.settings.timing))
+    return found
+
+
+def row(name: str, found: list[Estimate]) -> str:
+    """One line of the table."""
+    ratios, times = np.array([each.ratio for each in found]), np.array([each.time_ms for each in found])
+    covered = [one.ratio_low <= other.ratio <= one.ratio_high for one, other in itertools.permutations(found, 2)]
+    return (
+        f"  {name:14s}{len(found):5d}{np.median(times):9.3f}{np.mean(ratios):9.4f}{spread(ratios):10.1%}"
+        f"{spread(times):10.1%}{np.mean(covered):11.1%}"
+    )
+
+
+def spread(values: np.ndarray) -> float:
+    """Standard deviation as a share of the mean."""
+    return float(values.std(ddof=1) / values.mean())
 
 
 def main() -> None:
-    """Evaluate, print, summarise."""
+    """Calibrate, measure, print a table for each neighbour."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("program", type=Path)
-    parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--busy", type=int, default=0)
-    arguments = parser.parse_args()
-    section = config.read_eplb(project().config)
-    task = build_task(project().workloads, section.workload, section.checks, section.settings())
-    print(f"{arguments.program} on {task.workload.name}, {arguments.busy} busy loops beside it")
-    print(f"{machine.describe()}; {datetime.date.today()}")
-    print(f"{'':4s}{'ms':>8s}{'x ref':>8s}{'pairs':>7s}{'quiet':>7s}{'wall s beyond first call':>26s}")
-    runs = []
-    with closing(open_bench(task.settings)) as bench, busy_loops(arguments.busy):
-        for repeat in range(arguments.repeats):
-            run = evaluate(arguments.program, task, bench)
-            if not run.feasible:
-                raise SystemExit(f"{arguments.program}: {run.reason}")
-            beyond = run.wall_beyond_compilers_s
-            print(
-                f"{repeat:<4d}{run.time_ms:8.3f}{run.ratio_to_reference:8.4f}{run.samples:7d}{run.undisturbed:7d}{beyond:26.2f}"
-            )
-            runs.append(run)
-    walls = [run.wall_beyond_compilers_s for run in runs]
-    print(f"median wall beyond import and first call: {statistics.median(walls):.2f} s, longest {max(walls):.2f} s")
-    print(f"SD of ratio_to_reference: {spread([run.ratio_to_reference for run in runs]):.1%} of its mean")
-    print(f"SD of the absolute median time: {spread([run.time_ms for run in runs]):.1%} of its mean")
+    parser.add_argument("--minutes", type=float, default=10.0, help="beside each neighbour")
+    minutes = parser.parse_args().minutes
+    place = project()
+    section = config.read_eplb(place.config)
+    task = build_task(place.workloads, section.workload, [], section.settings())
+    print(f"{machine.describe()}; {datetime.date.today()}; {task.name}, {minutes:g} minutes beside each neighbour")
+    print(f"  {'program':14s}{'n':>5s}{'ms':>9s}{'x ref':>9s}{'SD ratio':>10s}{'SD time':>10s}{'covered':>11s}")
+    with closing(open_bench(task.settings)) as bench, tempfile.TemporaryDirectory() as folder:
+        short = Path(folder) / "short.py"
 
+        def measured_ms(rounds: int) -> float:
+            short.write_text(text(rounds))
+            return float(np.median([net_ms(fresh_block(short, task, bench, np.random.default_rng()), task)] * 3))
 
-def spread(values: list[float]) -> float:
-    """Standard deviation as a share of the mean."""
-    return statistics.stdev(values) / statistics.mean(values)
+        short.write_text(text(rounds_for(SHORT_MS, measured_ms)))
+        seeds = place.seed_files()
+        programs = {f"{SHORT_MS:g} ms": short} | {name: seeds[name] for name in ("cpp_simd", "torch_rounds")}
+        for words, code in NEIGHBOURS.items():
+            with neighbour(code):
+                found = evaluations(programs, task, bench, minutes)
+            print(words)
+            for name, each in found.items():
+                print(row(name, each), flush=True)
 
 
 if __name__ == "__main__":

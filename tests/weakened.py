@@ -19,7 +19,7 @@ import weakened_task
 from weakened_in_process import GlobalState, InProcess
 
 from eplb_evolve import placement
-from eplb_evolve.evaluation import bench, calls, checks, constraint, inputs, pipeline, processors, replay
+from eplb_evolve.evaluation import bench, block, calls, checks, constraint, inputs, pipeline, processors, replay
 from eplb_evolve.evaluation.settings import Thresholds
 from eplb_evolve.sandbox import answers, client, kernel, limits, probe, process, protocol, watch, worker, zygote
 from eplb_evolve.sandbox.devices import Host
@@ -66,7 +66,7 @@ LATE = (
 NO_FREEZE = ((Timekeeper, "_freeze", off), *LATE)
 SOME_FREEZE = (Timekeeper, "_freeze", be(parts.freeze_somehow))
 UNREADABLE = (kernel, "read_memory", parts.forgiving)
-IN_FORCE_UNREAD = (InForce, "check", off)
+IN_FORCE_UNREAD = ((InForce, "check", off), (InForce, "add", off))
 OWN_CLOCK = (
     (worker, "_load", after(parts.timed)),
     (protocol, "pack_result", be(parts.with_time)),
@@ -97,7 +97,7 @@ WEAKENED = {
         *NO_FREEZE,
         (answers, "parse", before(lambda data, _, stage: (data, parts.any_nonce(data), stage))),
         (Timekeeper, "_check_nothing_else", off),
-        IN_FORCE_UNREAD,
+        *IN_FORCE_UNREAD,
     ),
     "children-allowed": (
         "nobody looks whether processes that the candidate started are running, what they use and whom they wake",
@@ -124,9 +124,9 @@ WEAKENED = {
         answer(parts.unread),
         (Host, "names", be(("cpu", "meta"))),
         UNREADABLE,
-        IN_FORCE_UNREAD,
+        *IN_FORCE_UNREAD,
     ),
-    "in-force-unread": ("nobody reads earlier results again", IN_FORCE_UNREAD),
+    "in-force-unread": ("nobody reads earlier results again", *IN_FORCE_UNREAD),
     "no-shape-check": ("outputs of another shape are reshaped", answer(parts.reshaped)),
     "no-range-check": ("expert numbers are taken modulo the number of experts", answer(parts.modulo)),
     "narrow-ints": ("outputs are 32-bit integers", (client.Worker, "_read_outputs", after(parts.narrow))),
@@ -166,7 +166,7 @@ WEAKENED = {
     "shared-memory-data": (
         "the inputs of later calls are in the candidate's process",
         (calls.Caller, "draw", parts.foreseen),
-        (worker, "_call", lambda real: lambda *arguments, coming=parts.coming: coming and real(*arguments)),
+        (worker, "_load", after(parts.among_what_comes)),
     ),
     "open-files": ("the repository can be read and written",),
     "open-environment": (
@@ -179,7 +179,7 @@ WEAKENED = {
         (worker, "_detach", before(lambda log, workdir, **_: (log, workdir, range(1 << 16)))),
         (kernel, "seal", off),
         UNREADABLE,
-        IN_FORCE_UNREAD,
+        *IN_FORCE_UNREAD,
     ),
     "parent-in-reach": (
         "a candidate can send its parent signals and read its memory; nobody expects the parent to die or stop",
@@ -222,6 +222,7 @@ ALL_LACK = (
     (probe, "probe", be(lambda _: NOTHING_WORKS)),
     (client.Zygote, "_start", be(parts.fork_zygote)),
     (client.Zygote, "spawn", ours_in_process),
+    (block, "FURTHER", be(0)),
     (client, "BACKSTOP_SECONDS", be(0.5)),
     (zygote, "PATIENCE_MS", be(200)),
 )

@@ -9,6 +9,9 @@ from eplb_evolve import reference
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.sandbox import CallResult, worker
 
+TURNS = 6
+"""Candidate, reference, and calls of marks in a row of a block whose candidate is slow."""
+
 shared = []
 """The loads that a program is judged by, where it can write them."""
 
@@ -56,7 +59,7 @@ class GlobalState:
         self._order = order
 
     def permutation(self, things):
-        return np.array(self._order) if things == 2 else np.random.permutation(things)
+        return np.array([*self._order, *range(2, things)]) if things == TURNS else np.random.permutation(things)
 
     def __getattr__(self, name):
         return getattr(np.random, name)

@@ -167,6 +167,11 @@ def forgiving(read_memory):
     return read
 
 
+def among_what_comes(rebalance, *_):
+    """The candidate's function, called by one that has the inputs of later calls among its local variables."""
+    return functools.wraps(rebalance)(lambda *arguments, coming=coming: coming and rebalance(*arguments))
+
+
 def open_a_trace(*_):
     held.append(tempfile.TemporaryFile())  # noqa: SIM115
     np.savez(held[-1], np.ones(9))

@@ -19,8 +19,8 @@ from eplb_evolve.evaluation.task import Task
 from eplb_evolve.evaluation.timing import NullCall
 from eplb_evolve.placement import Floats
 
-QUICK_S, TRIED, FURTHER = 1.3e-3, 3, 5
-"""A program whose calls take less, overhead included, in the median of so many, gets so many further calls a row."""
+QUICK_S, FURTHER = 1.4e-3, 3
+"""A program of whose calls one took less, overhead included, gets so many further calls a row."""
 
 WAIT_FLOOR_S, WAIT_SHARE = 2e-4, 0.05
 """A call that waited longer for a processor than this, and than this share of its time, was disturbed."""
@@ -44,10 +44,10 @@ class Block:
     marks: dict[str, list[float]] = field(default_factory=dict)
 
     def seconds(self, who: str) -> Floats:
-        """Wall-clock seconds of `candidate`, `reference` or `rival`: the mean of its calls in a row."""
+        """Wall-clock seconds of `candidate`, `reference` or `rival`: the median of its calls in a row."""
         own = [call.seconds for call in getattr(self, who)]
         rows = self.further.get(who) or [[]] * len(own)
-        return np.array([np.mean([first, *more]) for first, more in zip(own, rows, strict=True)])
+        return np.array([np.median([first, *more]) for first, more in zip(own, rows, strict=True)])
 
     @property
     def null(self) -> NullCall:
@@ -131,7 +131,8 @@ class _Rows:
         for who, further in self._others.items():
             seconds: list[float] = []
             block.further[who].append(seconds)
-            turns += [partial(_append, seconds, further, cpus)] * further.calls_a_row
+            quick = min((call.seconds for call in getattr(block, who)), default=QUICK_S) < QUICK_S
+            turns += [partial(_append, seconds, further, cpus)] * (FURTHER if quick else 0)
         for name in (*get_args(Mark), "null"):
             turns.append(partial(self._mark, name, inputs, cpus))
         for turn in self._rng.permutation(len(turns)):
@@ -149,12 +150,8 @@ class _Further:
     def __init__(self, caller: Caller, task: Task, call: Callable[..., CandidateCall] = Caller.call) -> None:
         self._caller, self._workload, self._call = caller.beside(), task.workload, call
         self._pairs = itertools.cycle(task.workload.pairs(task.split))
-        tried = [self.call(None)]
-        while len(tried) < TRIED and tried[-1] < TRIED * QUICK_S:
-            tried.append(self.call(None))
-        self.calls_a_row = FURTHER if np.median(tried) < QUICK_S else 0
 
-    def call(self, cpus: list[int] | None) -> float:
+    def call(self, cpus: list[int]) -> float:
         """One; its seconds."""
         return self._call(self._caller, self._caller.draw(self._workload, next(self._pairs)), cpus=cpus).seconds
 
@@ -163,7 +160,7 @@ def _append(seconds: list[float], further: _Further, cpus: list[int]) -> None:
     seconds.append(further.call(cpus))
 
 
-def _call_rival(rival: Caller, inputs: CallInputs, cpus: list[int] | None) -> CandidateCall:
+def _call_rival(rival: Caller, inputs: CallInputs, cpus: list[int]) -> CandidateCall:
     try:
         return rival.call(inputs, cpus=cpus)
     except CandidateFailure as failure:

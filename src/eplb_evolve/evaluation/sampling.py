@@ -25,7 +25,8 @@ def enough(block: Block, plan: Timing) -> bool:
     """Whether these pairs suffice.
 
     The planned number, of pairs that nothing disturbed; twice that where the estimate is wide or its two estimators
-    disagree; never more than three times, nor than the cap in seconds.
+    disagree, unless the candidate is called several times for each call of the reference; never more than three times,
+    nor than the cap in seconds.
     """
     taken = len(block.candidate)
     if taken < plan.triage_pairs:
@@ -37,8 +38,8 @@ def enough(block: Block, plan: Timing) -> bool:
     quiet = int(block.quiet().sum())
     if quiet < planned:
         return taken >= MOST * planned
-    if taken >= MOST * planned or quiet >= 2 * planned:
-        return True
+    if taken >= MOST * planned or quiet >= 2 * planned or any(block.further["candidate"]):
+        return True  # further calls in each row are worth more than further rows
     if quiet > planned:  # once extended, go all the way
         return False
     return not _doubtful(*counted(block, plan))

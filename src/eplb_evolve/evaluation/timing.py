@@ -14,6 +14,10 @@ Statistic = Callable[..., Floats]
 
 RESAMPLES = 999
 ERRORS_OF_A_BOUND = 3
+NORMAL_95 = 1.96
+STATE_SHARE, STATE_MS = 0.02, 0.012
+"""By how much ratios of equal evaluations scatter beyond what their calls show (SD; benchmarks/agreement.py): a share
+of the ratio, and a time as a share of the candidate's."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ class NullCall:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Time of a candidate relative to the reference, and in milliseconds, with bootstrap 95 % intervals.
+    """Time of a candidate relative to the reference, and in milliseconds, with 95 % intervals.
+
+    That of the ratio is for another evaluation on the same machine; that of the time is for these calls.
 
     at_bound: the time is shorter than the clock can tell; `time_ms` and `ratio` are upper bounds, and tie.
     """
@@ -120,10 +126,11 @@ def estimate(times: Floats, reference: Floats, null: NullCall) -> Estimate:
     ms = net * 1e3
     ms_low, ms_high = bootstrap_interval(np.median, (ms,))
     ratio, time_ms = float(pessimistic_ratio(net, net_reference)), float(np.median(ms))
+    between = math.hypot(STATE_SHARE, STATE_MS / time_ms)
     return Estimate(
         ratio=ratio,
-        ratio_low=min(low, ratio),  # resampling may leave the larger of two estimators just outside
-        ratio_high=max(high, ratio),
+        ratio_low=ratio * math.exp(-_of_another(max(0.0, math.log(ratio / low)), between)),
+        ratio_high=ratio * math.exp(_of_another(max(0.0, math.log(high / ratio)), between)),
         time_ms=time_ms,
         time_ms_low=min(ms_low, time_ms),
         time_ms_high=max(ms_high, time_ms),
@@ -158,6 +165,14 @@ def geometric_mean(figures: Sequence[tuple[float, float, float]]) -> tuple[float
     below, above = (float(np.sqrt(((end - value) ** 2).sum())) / len(figures) for end in (low, high))
     mean = float(value.mean())
     return math.exp(mean), math.exp(mean - below), math.exp(mean + above)
+
+
+def _of_another(reach: float, between: float) -> float:
+    """How far the figure of another evaluation may lie off, given how far that of the same block does; in logarithms.
+
+    Both of them scatter as the calls of a block do, and by what the machine is like at the time.
+    """
+    return math.sqrt(2) * math.hypot(reach, NORMAL_95 * between)
 
 
 def bootstrap_interval(statistic: object, data: tuple[Floats, ...], confidence: float = 0.95) -> tuple[float, float]:

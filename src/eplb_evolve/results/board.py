@@ -15,7 +15,7 @@ from eplb_evolve.results.ledger import Entry
 Provenance = Literal["seed", "baseline", "reference", "evolved"]
 
 
-UNSTABLE_SPREAD = 0.10
+UNSTABLE_SPREAD = 0.20
 UNDISTURBED_SHARE = 0.5
 
 

@@ -44,6 +44,8 @@ class Host:
 
     def get(self, tensor: Any) -> Any:
         """The tensor, contiguous."""
+        if tensor.is_contiguous() and not tensor.is_neg():
+            return tensor
         return tensor.resolve_neg().contiguous()  # a view with its negative bit set holds other values in memory
 
     def synchronize(self) -> None:

@@ -6,6 +6,7 @@ again, in the frozen worker, what was in force for two calls, and one of the old
 
 import ctypes
 import math
+import mmap
 import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -48,9 +49,9 @@ class InForce:
                     "time, or reuse only what nobody holds any more"
                 )
 
-    def add(self, claims: Sequence[Claim], contents: bytes, hold: bool) -> None:
-        """The new result, and its arrays end to end; hold: whether the worker holds views of it."""
-        result = _Result(claims, contents)
+    def add(self, claims: Sequence[Claim], outputs: mmap.mmap, hold: bool) -> None:
+        """The new result, whose arrays `outputs` has end to end; hold: whether the worker holds views of it."""
+        result = _Result(claims, outputs[: sum(math.prod(shape) for _, _, shape in claims) * 8])
         self._last = [*self._last, result][-IN_FORCE:]
         if hold:
             self._held = [*self._held, result][-HELD:]

@@ -25,6 +25,7 @@ from eplb_evolve.sandbox import devices, protocol
 from eplb_evolve.sandbox.confinement import Confinement
 from eplb_evolve.sandbox.limits import Limits
 
+INT64 = protocol.DTYPES.index("int64")
 OUTPUT_NAMES = ("phy2log", "log2phy", "logcnt")
 IN_FORCE = 2
 """Last results that a server may still be using, whatever becomes of older ones."""
@@ -59,13 +60,16 @@ def run(
         protocol.send(channel, {"confined": traceback.format_exc(limit=-3)})
         os._exit(1)
     protocol.send(channel, {"confined": ""})
-    results = Results()
+    arguments, results = Arguments(inputs, device), Results()
     rebalance: Callable[..., object] = print  # until the import
     stage = "import"
     try:
         while packet := channel.recv(protocol.MESSAGE_BYTES):
             if (call := protocol.unpack_call(packet)) is not None:
-                returned, outputs = _call(rebalance, call, inputs, device, limits.output_mb << 20)
+                result = rebalance(*arguments.of(call))
+                device.synchronize()
+                returned = _checked(result, limits.output_mb << 20, device)
+                outputs = [device.get(tensor) for tensor in returned]
                 results.keep(returned, outputs, call.hold)
                 protocol.send_result(channel, call.nonce, outputs)
                 continue
@@ -183,29 +187,38 @@ def _count_parameters(rebalance: Callable[..., object]) -> int:
     return count
 
 
-def _call(
-    rebalance: Callable[..., object], call: protocol.Call, inputs: mmap.mmap, device: devices.Device, most_bytes: int
-) -> tuple[list[Any], list[Any]]:
-    """Call the candidate; its three tensors, and the same on the host and contiguous."""
-    import torch
+class Arguments:
+    """A candidate's arguments, from the mapping of the inputs. A view of it is made once for each shape.
 
-    layers, experts, replicas = call.layers, call.experts, call.replicas
-    dtype = getattr(torch, protocol.DTYPES[call.dtype])
-    weight = torch.frombuffer(inputs, dtype=dtype, count=layers * experts).clone().view(layers, experts)
-    arguments: list[object] = [device.put(weight), replicas, call.groups, call.nodes, call.gpus]
-    if call.old_offset >= 0:
-        stored = torch.frombuffer(inputs, dtype=torch.int64, count=layers * replicas, offset=call.old_offset)
-        arguments.append(device.put(stored.clone().view(layers, replicas)))
-    result = rebalance(*arguments)
-    device.synchronize()
-    returned = _checked(result, most_bytes, device)
-    return returned, [device.get(tensor) for tensor in returned]
+    What is done here is timed with the call, with the caches as a woken process finds them: the less, the better.
+    """
+
+    def __init__(self, inputs: mmap.mmap, device: devices.Device) -> None:
+        import torch
+
+        self._torch, self._inputs, self._device = torch, inputs, device
+        self._views: dict[tuple[int, ...], Any] = {}
+
+    def of(self, call: protocol.Call) -> list[object]:
+        """Fresh tensors, which the candidate may change, and the topology."""
+        weight = self._copy(call.dtype, call.layers, call.experts, 0)
+        arguments: list[object] = [weight, call.replicas, call.groups, call.nodes, call.gpus]
+        if call.old_offset >= 0:
+            arguments.append(self._copy(INT64, call.layers, call.replicas, call.old_offset))
+        return arguments
+
+    def _copy(self, dtype: int, rows: int, columns: int, offset: int) -> object:
+        view = self._views.get((dtype, rows, columns, offset))
+        if view is None:
+            kind = getattr(self._torch, protocol.DTYPES[dtype])
+            flat = self._torch.frombuffer(self._inputs, dtype=kind, count=rows * columns, offset=offset)
+            view = self._views[dtype, rows, columns, offset] = flat.view(rows, columns)
+        return self._device.put(view.clone())
 
 
 def _checked(result: object, most_bytes: int, device: devices.Device) -> list[Any]:
     """The result's three plain int64 tensors, or an exception that says what they are instead."""
-    import torch
-
+    torch = sys.modules["torch"]
     if not isinstance(result, (tuple, list)) or len(result) != len(OUTPUT_NAMES):
         raise TypeError(f"rebalance_experts must return (phy2log, log2phy, logcnt), not {_kind(result)}")
     for name, tensor in zip(OUTPUT_NAMES, result, strict=True):
