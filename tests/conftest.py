@@ -89,6 +89,17 @@ def program(tmp_path):
 
 
 @pytest.fixture
+def written(tmp_path):
+    """Write several programs, each by its name: `written(name, text)`."""
+
+    def write(name, text):
+        (tmp_path / f"{name}.py").write_text(text)
+        return tmp_path / f"{name}.py"
+
+    return write
+
+
+@pytest.fixture
 def configured(tmp_path):
     """Write the configuration of a short search: `configured(port, **settings)`; the file's path."""
     from searches import write_config  # here: a GPU machine may lack what it needs

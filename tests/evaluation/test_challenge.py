@@ -39,15 +39,6 @@ def clocked():
 
 
 @pytest.fixture
-def written(tmp_path):
-    def write(name, text):
-        (tmp_path / f"{name}.py").write_text(text)
-        return tmp_path / f"{name}.py"
-
-    return write
-
-
-@pytest.fixture
 def fast(written):
     return written("fast", taking(0.03))
 

@@ -1,6 +1,7 @@
 """A block of timed calls: candidate and reference, side by side on the same inputs, in random order."""
 
 import itertools
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -47,7 +48,7 @@ class Block:
         """Wall-clock seconds of `candidate`, `reference` or `rival`: the median of its calls in a row."""
         own = [call.seconds for call in getattr(self, who)]
         rows = self.further.get(who) or [[]] * len(own)
-        return np.array([np.median([first, *more]) for first, more in zip(own, rows, strict=True)])
+        return np.array([statistics.median([first, *more]) for first, more in zip(own, rows, strict=True)])
 
     @property
     def null(self) -> NullCall:
@@ -113,7 +114,7 @@ class _Rows:
         self._candidate, self._rival, self._task, self._bench, self._rng = candidate, rival, task, bench, rng
         self._pairs = task.workload.pairs(task.split)
         self._processors = Processors(rng)
-        self._others = {"candidate": _Further(candidate, task)}
+        self._others = {"candidate": _Further(candidate, task, Caller.call)}
         if rival is not None:
             self._others["rival"] = _Further(rival, task, _call_rival)
 
@@ -147,7 +148,7 @@ class _Rows:
 class _Further:
     """Further calls of one program in each row, with a placement in force of their own: the windows are others."""
 
-    def __init__(self, caller: Caller, task: Task, call: Callable[..., CandidateCall] = Caller.call) -> None:
+    def __init__(self, caller: Caller, task: Task, call: Callable[..., CandidateCall]) -> None:
         self._caller, self._workload, self._call = caller.beside(), task.workload, call
         self._pairs = itertools.cycle(task.workload.pairs(task.split))
 

@@ -1,6 +1,7 @@
 """What an evaluation can be told, as plain frozen dataclasses; `eplb_evolve.config` fills them from YAML."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from eplb_evolve.checked import positive
@@ -99,6 +100,12 @@ class Timing:
             positive(getattr(self, name), f"timing: {name}", most=1e6)
         if not 0 <= self.slow_ms <= 1e6:
             raise UsageError(f"timing: slow_ms is a number of milliseconds, 0 to 1e6, not {self.slow_ms}")
+
+    def shared_by(self, workloads: int) -> "Timing":
+        """Pairs for each of several workloads, so that their mean is as sure as one workload's figure."""
+        share = 1 / math.sqrt(workloads)
+        fast, slow = (max(2, math.ceil(pairs * share)) for pairs in (self.pairs_fast, self.pairs_slow))
+        return replace(self, pairs_fast=fast, pairs_slow=slow, max_seconds=self.max_seconds * share)
 
 
 @dataclass(frozen=True)

@@ -46,11 +46,13 @@ class Task:
 
     @property
     def each(self) -> "list[Task]":
-        """A task for each workload that it is timed on."""
+        """A task for each workload that it is timed on. Several share the pairs."""
         if not self.others:
             return [self]
+        timing = self.settings.timing.shared_by(len(self.workloads))
+        settings = replace(self.settings, timing=timing)
         return [
-            replace(self, workload=one, others=(), checks=[check for check in self.checks if check.name != one.name])
+            Task(one, self.split, [check for check in self.checks if check.name != one.name], settings)
             for one in self.workloads
         ]
 

@@ -13,6 +13,7 @@ Statistic = Callable[..., Floats]
 """Of the seconds of two programs; `axis` says along which one the calls lie."""
 
 RESAMPLES = 999
+TICK_S = 1e-9
 ERRORS_OF_A_BOUND = 3
 NORMAL_95 = 1.96
 STATE_SHARE, STATE_MS = 0.02, 0.012
@@ -51,7 +52,7 @@ class NullCall:
 
         Three standard errors of the difference of two medians, each of as many calls as there are null calls.
         """
-        return ERRORS_OF_A_BOUND * math.sqrt(math.pi / self.calls) * self.spread
+        return max(TICK_S, ERRORS_OF_A_BOUND * math.sqrt(math.pi / self.calls) * self.spread)
 
 
 @dataclass(frozen=True)
