@@ -16,7 +16,7 @@ RESAMPLES = 999
 TICK_S = 1e-9
 ERRORS_OF_A_BOUND = 3
 NORMAL_95 = 1.96
-STATE_SHARE, STATE_MS = 0.02, 0.012
+STATE_SHARE, STATE_MS = 0.035, 0.012
 """By how much ratios of equal evaluations scatter beyond what their calls show (SD; benchmarks/agreement.py): a share
 of the ratio, and a time as a share of the candidate's."""
 

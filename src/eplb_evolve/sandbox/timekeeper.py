@@ -104,13 +104,13 @@ class Timekeeper:
             worker.run(theirs, inputs, self._log, program, self._confinement, self._limits)
             os._exit(0)
         theirs.close()
-        self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, TICK)
         os.close(inputs)
         kernel.set_dumpable(False)  # a worker of the same user must not reach into this process
         pinned = self._confinement.device == "cuda"
         self._watch = Watch(self._pid, self._confinement.workdir, self._limits, count_files=pinned)
         self._gone = os.pidfd_open(self._pid)
         self._await_confinement()
+        self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, TICK)
         nonce = _nonce()
         packet = json.dumps({"nonce": nonce}).encode()
         answer, _ = self._exchange(packet, nonce, "import", self._limits.first_call_s)
