@@ -33,9 +33,10 @@ from eplb_evolve.paths import project
 SHORT_MS = 0.3
 NEIGHBOURS = {
     "quiet": "",
-    "beside a busy loop": "while True: pass",
-    "beside a memory hog": "a = bytearray(1 << 29)\nwhile True: b = bytes(a)",
+    "beside a busy loop": "pass",
+    "beside a memory hog": "b = bytes(a)",
 }
+AS_LONG_AS_WE_LIVE = "import os\na, parent = bytearray(1 << 29), os.getppid()\nwhile os.getppid() == parent: "
 
 
 @contextlib.contextmanager
@@ -44,7 +45,7 @@ def neighbour(code: str) -> Iterator[None]:
     if not code:
         yield
         return
-    process = subprocess.Popen([sys.executable, "-c", code])
+    process = subprocess.Popen([sys.executable, "-c", AS_LONG_AS_WE_LIVE + code])
     try:
         yield
     finally:

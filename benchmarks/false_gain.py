@@ -7,9 +7,9 @@ with a second look at whatever seems better. There is nothing to gain, so the be
 median of all first looks, is a false claim. The peer is the best first look, which a search without the second look
 would have believed.
 
-Then races: each time a new process of the program is measured beside another that has answered more calls, as a search's
-best program has. Each side should be ahead in half of them. (A process keeps what it got of caches and pages: one that
-stays the same for all races is ahead, or behind, by a per cent in most of them.)
+Then races: each time a new process of the program is measured beside another that has answered more calls, as a
+search's best program has. Each side should be ahead in half of them. (A process keeps what it got of caches and pages:
+one that stays the same for all races is ahead, or behind, by a per cent in most of them.)
 """
 
 import argparse
