@@ -33,8 +33,7 @@ def call(zygote, file, times):
     [
         "made[-2][0].add_(1)",  # of the call before
         "made[-3][2].zero_() if len(made) > 2 else None",  # of the one before that
-        "made[-2][1].set_(torch.zeros(0, dtype=torch.int64))",  # its memory is free for others
-        "made[-2][0].untyped_storage().resize_(0)",
+        "made[-2][0].untyped_storage().resize_(0)",  # its memory is free for others
     ],
 )
 def test_what_is_in_force_may_not_change(zygote, program, harm):
