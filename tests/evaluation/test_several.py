@@ -8,11 +8,12 @@ import pytest
 from support import ROOT
 
 from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation import sampling
 from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.score import combined_score
-from eplb_evolve.evaluation.settings import Settings
+from eplb_evolve.evaluation.settings import Settings, Timing
 from eplb_evolve.evaluation.task import build_task, workload_names
 
 NAMES = ["gptoss20b-phased", "dsv2lite-esft"]
@@ -69,6 +70,19 @@ def test_a_second_look_is_on_each(several, bench):
     assert result.gain_low <= result.gain <= result.gain_high
     assert 0.5 < result.gain < 2
     assert len(result.on) == 2
+
+
+def test_several_share_the_pairs_in_both_looks(bench, task, monkeypatch):
+    """Each of four gets half; what counts as enough undisturbed pairs is of that half too."""
+    plans = []
+    real = sampling.rows_that_count
+    monkeypatch.setattr(sampling, "rows_that_count", lambda block, plan: plans.append(plan) or real(block, plan))
+    settings = dataclasses.replace(task.settings, timing=Timing(pairs_fast=8, pairs_slow=8))
+    four = build_task(FOLDERS, [*NAMES, "gptoss20b-mixed", "dsv3-composite"], [], settings)
+    program = ROOT / "seeds" / "adrs_snake.py"
+    found = evaluate(program, four, bench, Incumbent(program, 1e3, 1.1))
+    assert found.won is not None
+    assert {plan.pairs_fast for plan in plans} == {4}
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ class _Rows:
             seconds: list[float] = []
             block.further[who].append(seconds)
             quick = min((call.seconds for call in getattr(block, who)), default=QUICK_S) < QUICK_S
-            turns += [partial(_append, seconds, further, cpus)] * (FURTHER if quick else 0)
+            turns += [partial(further.call, seconds, cpus)] * (FURTHER if quick else 0)
         for name in (*get_args(Mark), "null"):
             turns.append(partial(self._mark, name, inputs, cpus))
         for turn in self._rng.permutation(len(turns)):
@@ -152,13 +152,10 @@ class _Further:
         self._caller, self._workload, self._call = caller.beside(), task.workload, call
         self._pairs = itertools.cycle(task.workload.pairs(task.split))
 
-    def call(self, cpus: list[int]) -> float:
-        """One; its seconds."""
-        return self._call(self._caller, self._caller.draw(self._workload, next(self._pairs)), cpus=cpus).seconds
-
-
-def _append(seconds: list[float], further: _Further, cpus: list[int]) -> None:
-    seconds.append(further.call(cpus))
+    def call(self, seconds: list[float], cpus: list[int]) -> None:
+        """One; its seconds are added to the others of the row."""
+        inputs = self._caller.draw(self._workload, next(self._pairs))
+        seconds.append(self._call(self._caller, inputs, cpus=cpus).seconds)
 
 
 def _call_rival(rival: Caller, inputs: CallInputs, cpus: list[int]) -> CandidateCall:

@@ -93,7 +93,7 @@ def challenge(
 
     An incumbent that fails now, having answered before, is no peer: then the stored figures are compared.
     """
-    plan = task.settings.timing
+    plan = task.each[0].settings.timing  # several workloads share the pairs
 
     def done(block: Block) -> bool:
         return enough(block, plan)

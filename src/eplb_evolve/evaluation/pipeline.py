@@ -101,7 +101,7 @@ class _Run:
             blocks.append(block)
             if raced:
                 break
-        timings = [estimate_block(block, task.settings.timing) for block in blocks]
+        timings = [estimate_block(block, one.settings.timing) for one, block in zip(task.each, blocks, strict=False)]
         judged = conclude(result, blocks, timings, task, raced)
         if raced:
             return judged
