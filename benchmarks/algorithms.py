@@ -46,7 +46,7 @@ from eplb_evolve.placement import (
     transfers,
     verify,
 )
-from eplb_evolve.results.board import declared_device
+from eplb_evolve.runs.origin import declared_device
 from eplb_evolve.workload import catalog
 
 LEAST_CALLS = 3

@@ -31,7 +31,7 @@ from control_report import write_report
 from eplb_evolve import machine
 from eplb_evolve.evaluation.measured import DEEPSEEK_FORM_SHA256
 from eplb_evolve.paths import project
-from eplb_evolve.results.ledger import Ledger
+from eplb_evolve.runs.ledger import Ledger
 
 FIRST_PORT = 18770
 POLL_S = 2.0

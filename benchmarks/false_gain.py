@@ -25,9 +25,9 @@ import numpy as np
 from eplb_evolve import config, machine, reference
 from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.calls import Caller
-from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.score import combined_score
+from eplb_evolve.evaluation.second_look import Incumbent
 from eplb_evolve.evaluation.settings import RobustThresholds
 from eplb_evolve.evaluation.task import Task, build_task
 from eplb_evolve.paths import project

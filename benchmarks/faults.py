@@ -36,7 +36,7 @@ from eplb_evolve import machine, reference
 from eplb_evolve.evaluation.bench import MARKS
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.paths import project
-from eplb_evolve.results.ledger import Ledger
+from eplb_evolve.runs.ledger import Ledger
 from eplb_evolve.sandbox import kernel, process
 from eplb_evolve.sandbox.user import FIRST_UID, UIDS
 

@@ -29,7 +29,7 @@ from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.settings import Device, Settings
 from eplb_evolve.evaluation.task import Task, build_task
 from eplb_evolve.evaluation.timing import NullCall
-from eplb_evolve.results.board import declared_device
+from eplb_evolve.runs.origin import declared_device
 
 ROOT = Path(__file__).parents[1]
 WORKLOAD, CHECKS = "dsv3-composite", ("gptoss20b-phased",)

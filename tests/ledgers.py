@@ -7,8 +7,8 @@ import os
 
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.score import combined_score
-from eplb_evolve.results.ledger import FILE_NAME, Entry
-from eplb_evolve.results.run_info import RunInfo, add_start
+from eplb_evolve.runs.ledger import FILE_NAME, Entry
+from eplb_evolve.runs.run_info import RunInfo, add_start
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC).timestamp()
 

@@ -12,7 +12,7 @@ from support import ROOT, SEED, free_port
 
 from eplb_evolve.ending import end, forget_ending, read_ending
 from eplb_evolve.restart import complete_checkpoint
-from eplb_evolve.results.ledger import Ledger
+from eplb_evolve.runs.ledger import Ledger
 
 EPLB = Path(sys.executable).with_name("eplb")
 TALK = answer("I would rather not", 100, 10)

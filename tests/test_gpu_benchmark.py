@@ -12,7 +12,7 @@ from support import ROOT
 
 from eplb_evolve import machine
 from eplb_evolve.evaluation.settings import Settings, Timing
-from eplb_evolve.results.board import declared_device
+from eplb_evolve.runs.origin import declared_device
 from eplb_evolve.sandbox import Zygote
 
 SCRIPT = ROOT / "benchmarks" / "gpu.py"

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from support import ROOT, free_port
 
-from eplb_evolve.results.ledger import Ledger
+from eplb_evolve.runs.ledger import Ledger
 
 MOST_BYTES = 20 << 20
 SITE = Path(shutil.__file__).parent.name  # python3.11

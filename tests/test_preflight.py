@@ -22,7 +22,7 @@ from eplb_evolve.ending import read_ending
 from eplb_evolve.errors import EnvironmentProblem
 from eplb_evolve.paths import cache_dir, project
 from eplb_evolve.preflight import search_needs
-from eplb_evolve.results.ledger import Ledger
+from eplb_evolve.runs.ledger import Ledger
 from eplb_evolve.sandbox import Limits, kernel
 from eplb_evolve.sandbox.shortage import Shortage
 from eplb_evolve.sandbox.timekeeper import Timekeeper

@@ -19,8 +19,8 @@ import pytest
 from searches import BLIND, OPENEVOLVE, processes_of
 from support import ROOT, SEED, free_port
 
-from eplb_evolve.results.ledger import Ledger
-from eplb_evolve.results.run_info import read_starts
+from eplb_evolve.runs.ledger import Ledger
+from eplb_evolve.runs.run_info import read_starts
 from eplb_evolve.sandbox import Limits, Zygote
 from eplb_evolve.search import open_search
 
@@ -78,7 +78,7 @@ def test_the_embedded_search_runs_with_no_key_and_can_be_watched(configured, tmp
 
 def test_a_run_of_openevolve_0_4_0_is_resumed(configured, tmp_path):
     """The run in results/data: two iterations of `random-edits` on the seed under 0.4.0, trace and logs removed."""
-    run = shutil.copytree(Path(__file__).parent / "results" / "data" / "openevolve-0.4.0", tmp_path / "run")
+    run = shutil.copytree(Path(__file__).parent / "runs" / "data" / "openevolve-0.4.0", tmp_path / "run")
     before = Ledger(run).entries()
     line = command(configured(free_port(), llm=BLIND, checkpoint_interval=1), run, 1)
     line += ["--checkpoint", str(run / "checkpoints" / "checkpoint_2")]

@@ -8,7 +8,8 @@ shipped ones (see paths.Project). docs/example.py uses them all.
 from contextlib import closing
 from pathlib import Path
 
-from eplb_evolve.choice import tasks
+from eplb_evolve.board.measuring import board
+from eplb_evolve.board.rows import Table
 from eplb_evolve.evaluation.bench import LazyBench, open_bench
 from eplb_evolve.evaluation.comparison import Comparison
 from eplb_evolve.evaluation.comparison import compare as compare_on
@@ -16,8 +17,7 @@ from eplb_evolve.evaluation.measured import evaluate_with_speedup
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import cache_dir, project
-from eplb_evolve.results.board import Table
-from eplb_evolve.results.gather import board
+from eplb_evolve.tasks import tasks
 from eplb_evolve.workload import catalog
 from eplb_evolve.workload.windows import Workload
 

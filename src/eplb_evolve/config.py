@@ -19,9 +19,9 @@ from eplb_evolve.config_shape import check_keys
 from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.evaluation.settings import TRADED, Device, Objective, Settings, Thresholds, Timing
 from eplb_evolve.evaluation.task import Task, build_task, workload_names
-from eplb_evolve.gateway.demand import gateway_api_base
 from eplb_evolve.gateway.local import BEHAVIOURS
 from eplb_evolve.gateway.parsing import Rules
+from eplb_evolve.gateway.required_endpoint import gateway_api_base
 from eplb_evolve.gateway.secret import fault
 from eplb_evolve.gateway.settings import GatewaySettings
 from eplb_evolve.placement import Topology

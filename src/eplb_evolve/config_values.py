@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from eplb_evolve.board.metrics import METRICS
 from eplb_evolve.errors import UsageError, suggestion
 from eplb_evolve.gateway.local import BEHAVIOURS
 from eplb_evolve.gateway.settings import ForwardedModel
-from eplb_evolve.results.metrics import METRICS
 
 BUILT_IN = ("complexity", "diversity", "score")
 """Features that OpenEvolve computes itself."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from eplb_evolve.board.metrics import BY_NAME, METRICS
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.settings import Objective
-from eplb_evolve.printable import printable
-from eplb_evolve.results.ledger import Entry
-from eplb_evolve.results.metrics import BY_NAME, METRICS
+from eplb_evolve.hostile_text import printable
+from eplb_evolve.runs.ledger import Entry
 
 TOLD = tuple(metric.name for metric in METRICS if metric.name not in ("samples", "time_ms_low", "time_ms_high"))
 COUNTS: dict[Objective, str] = {

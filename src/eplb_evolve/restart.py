@@ -15,9 +15,9 @@ from typing import Any, cast
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.feedback import artifacts, metrics
-from eplb_evolve.results.ledger import Ledger
-from eplb_evolve.results.trace import FILE_NAME as TRACE_NAME
-from eplb_evolve.results.trace import Mutation, read_trace
+from eplb_evolve.runs.ledger import Ledger
+from eplb_evolve.runs.trace import FILE_NAME as TRACE_NAME
+from eplb_evolve.runs.trace import Mutation, read_trace
 
 CHECKPOINTS = "checkpoints"
 _WRITTEN_LAST = "metadata.json"

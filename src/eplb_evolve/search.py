@@ -25,20 +25,19 @@ from eplb_evolve.config_paths import standing_alone
 from eplb_evolve.ending import end, forget_ending, read_ending
 from eplb_evolve.errors import MENDS, EnvironmentProblem, EplbError, UsageError, in_words, machine_refuses
 from eplb_evolve.evaluation.bench import Bench, open_bench
-from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.measured import seed_ratio, with_speedup
 from eplb_evolve.evaluation.pipeline import evaluate, failed
 from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.second_look import Incumbent
 from eplb_evolve.feedback import artifacts, metrics, progress_line
 from eplb_evolve.gateway import lifecycle
 from eplb_evolve.gateway.proxies import keep_loopback_direct
 from eplb_evolve.gateway.settings import Service
 from eplb_evolve.paths import CONFIG_NAME, SEED_NAME, cache_dir, project_at
 from eplb_evolve.proposer.header import made_by
-from eplb_evolve.results.ledger import Entry, Ledger, now
-from eplb_evolve.results.records import versions
-from eplb_evolve.results.run_info import RunInfo, add_start, read_starts
-from eplb_evolve.results.same_task import identity, refuse_another
+from eplb_evolve.runs.ledger import Entry, Ledger, now
+from eplb_evolve.runs.run_info import RunInfo, add_start, read_starts, versions
+from eplb_evolve.runs.same_task import identity, refuse_another
 from eplb_evolve.sandbox.process import die_with_parent
 
 FAILURES = 3

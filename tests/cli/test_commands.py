@@ -7,7 +7,7 @@ import yaml
 from support import ROOT, SEED
 
 from eplb_evolve.evaluation import measured
-from eplb_evolve.results.ledger import Ledger
+from eplb_evolve.runs.ledger import Ledger
 
 CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"
 PROMISED = {
@@ -160,7 +160,7 @@ def test_the_leaderboard_measures_seeds_and_confirms_a_run(eplb, project):
     assert "greedy-numpy-1" in out
     assert "eplb run" in out
     from eplb_evolve.evaluation.result import Evaluation
-    from eplb_evolve.results.ledger import Entry
+    from eplb_evolve.runs.ledger import Entry
 
     (found,) = json.loads(eplb("evaluate", SEED, "--json")[1])
     ledger = Ledger(project / "results" / "runs" / "one")

@@ -5,16 +5,16 @@ import json
 import pytest
 from support import ROOT
 
-from eplb_evolve.results.trace import read_trace
+from eplb_evolve.runs.trace import read_trace
 
-DATA = ROOT / "tests" / "results" / "data" / "evolution_trace.jsonl"
+DATA = ROOT / "tests" / "runs" / "data" / "evolution_trace.jsonl"
 
 
 @pytest.fixture
 def run(tmp_path):
     """A run's folder with the recorded trace, the last child's text, and a ledger that knows it."""
     from eplb_evolve.evaluation.result import Evaluation
-    from eplb_evolve.results.ledger import Entry, Ledger
+    from eplb_evolve.runs.ledger import Entry, Ledger
 
     last = read_trace(DATA).mutations[-1]
     (tmp_path / DATA.name).write_bytes(DATA.read_bytes())

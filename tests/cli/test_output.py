@@ -11,9 +11,9 @@ import pytest
 from ledgers import append, entry, started
 from rich.console import Console
 
+from eplb_evolve.board.grid import Grid
 from eplb_evolve.cli.console import SafeConsole
 from eplb_evolve.cli.main import main
-from eplb_evolve.results.grid import Grid
 
 EPLB = Path(sys.executable).with_name("eplb")
 HOSTILE = ("caf\xe9", "\ud800half", "\U0001f600", "\x1b[2Jgone", "\x07bell", "\u202eturned", "a\x85b")

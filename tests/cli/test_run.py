@@ -20,8 +20,8 @@ from terminal import Terminal
 from eplb_evolve.cli import run as command
 from eplb_evolve.cli.supervisor import Supervised
 from eplb_evolve.errors import EnvironmentProblem
-from eplb_evolve.results import same_task
-from eplb_evolve.results.ledger import Ledger
+from eplb_evolve.runs import same_task
+from eplb_evolve.runs.ledger import Ledger
 
 EPLB = Path(sys.executable).with_name("eplb")
 SEED_SHA256 = hashlib.sha256(SEED.read_bytes()).hexdigest()

@@ -12,7 +12,7 @@ from rich.console import Console
 from terminal import Terminal
 
 from eplb_evolve.cli import live
-from eplb_evolve.results.progress import Follower
+from eplb_evolve.runs.progress import Follower
 
 EPLB = Path(sys.executable).with_name("eplb")
 

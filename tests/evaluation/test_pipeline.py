@@ -10,9 +10,9 @@ from support import SEED
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation import measured
 from eplb_evolve.evaluation.block import Block
-from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.score import balance_score, combined_score
+from eplb_evolve.evaluation.second_look import Incumbent
 from eplb_evolve.placement import Topology
 
 CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"

@@ -9,10 +9,10 @@ from support import ROOT
 
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation import sampling
-from eplb_evolve.evaluation.challenge import Incumbent
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.score import combined_score
+from eplb_evolve.evaluation.second_look import Incumbent
 from eplb_evolve.evaluation.settings import Settings, Timing
 from eplb_evolve.evaluation.task import build_task, workload_names
 

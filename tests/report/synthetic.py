@@ -6,11 +6,11 @@ from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.score import combined_score
 from eplb_evolve.report.gather import gather
 from eplb_evolve.report.page import Material
-from eplb_evolve.results.family import read_family
-from eplb_evolve.results.ledger import FILE_NAME, Entry, Ledger
-from eplb_evolve.results.run_info import RunInfo, add_start
-from eplb_evolve.results.trace import FILE_NAME as TRACE
-from eplb_evolve.results.trace import sha256
+from eplb_evolve.runs.ledger import FILE_NAME, Entry, Ledger
+from eplb_evolve.runs.lineage import read_family
+from eplb_evolve.runs.run_info import RunInfo, add_start
+from eplb_evolve.runs.trace import FILE_NAME as TRACE
+from eplb_evolve.runs.trace import sha256
 
 HARM = "</script><img src=x onerror=window.harmed=1><script>window.harmed=2</script>"
 LINK = "<a href='javascript:window.harmed=3'>link</a>"

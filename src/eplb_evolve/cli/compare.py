@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from eplb_evolve.board.grid import Grid
 from eplb_evolve.cli import options
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.comparison import Comparison, Gap, Side, compare, time_overall
 from eplb_evolve.evaluation.pipeline import read_program
-from eplb_evolve.printable import one_line, printable
-from eplb_evolve.results.grid import Grid
+from eplb_evolve.hostile_text import one_line, printable
 
 
 def compare_programs(

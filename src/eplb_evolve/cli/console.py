@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from eplb_evolve.cli.streams import columns
-from eplb_evolve.printable import printable
+from eplb_evolve.hostile_text import printable
 
 
 class SafeConsole(Console):

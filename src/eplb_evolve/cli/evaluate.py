@@ -8,16 +8,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from eplb_evolve.board.grid import Grid
+from eplb_evolve.board.metrics import BY_NAME
 from eplb_evolve.cli import options
 from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.measured import evaluate_with_speedup, is_deepseek_form
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
+from eplb_evolve.hostile_text import one_line, printable
 from eplb_evolve.paths import cache_dir, project
-from eplb_evolve.printable import one_line, printable
-from eplb_evolve.results.grid import Grid
-from eplb_evolve.results.metrics import BY_NAME
 
 DETAILS = (
     "ratio_to_reference",

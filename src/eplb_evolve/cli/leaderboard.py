@@ -11,24 +11,24 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from eplb_evolve.board.everywhere import everywhere
+from eplb_evolve.board.find_program import newest_run
+from eplb_evolve.board.markdown import to_markdown
+from eplb_evolve.board.measuring import Board, recorded_rows, standing_rows
+from eplb_evolve.board.measuring import board as gathered
+from eplb_evolve.board.records import read_records
+from eplb_evolve.board.rows import Row, tables
+from eplb_evolve.board.shipped_rows import read_standing, write_standing
+from eplb_evolve.board.terminal import legend, to_terminal
+from eplb_evolve.board.winner import winner
 from eplb_evolve.cli import options
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.bench import LazyBench
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import Project, project
-from eplb_evolve.results.board import Row, tables
-from eplb_evolve.results.everywhere import everywhere
-from eplb_evolve.results.find import newest_run
-from eplb_evolve.results.gather import Board, recorded_rows, standing_rows
-from eplb_evolve.results.gather import board as gathered
-from eplb_evolve.results.ledger import FILE_NAME, Ledger, now
-from eplb_evolve.results.markdown import to_markdown
-from eplb_evolve.results.records import read_records, versions
-from eplb_evolve.results.run_info import configuration_of
-from eplb_evolve.results.show import legend, to_terminal
-from eplb_evolve.results.standing import read_standing, write_standing
-from eplb_evolve.results.winner import winner
+from eplb_evolve.runs.ledger import FILE_NAME, Ledger, now
+from eplb_evolve.runs.run_info import configuration_of, versions
 
 
 def leaderboard(

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
+from eplb_evolve.board.find_program import find, steps_of
+from eplb_evolve.board.grid import Grid
+from eplb_evolve.board.metrics import BY_NAME
 from eplb_evolve.cli import options
+from eplb_evolve.hostile_text import printable
 from eplb_evolve.paths import project
-from eplb_evolve.printable import printable
-from eplb_evolve.results.find import find, steps_of
-from eplb_evolve.results.grid import Grid
-from eplb_evolve.results.lineage import Step, summary
-from eplb_evolve.results.metrics import BY_NAME
+from eplb_evolve.runs.lineage import Step, summary
 
 FIGURES = ("time_ms", "ratio_to_reference", "speedup_over_seed")
 

@@ -9,12 +9,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from eplb_evolve.board.metrics import BY_NAME
 from eplb_evolve.cli.console import SafeConsole
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.feedback import COUNTS, SHOWN, progress_line
-from eplb_evolve.printable import one_line, printable
-from eplb_evolve.results.metrics import BY_NAME
-from eplb_evolve.results.progress import Progress, Seen
+from eplb_evolve.hostile_text import one_line, printable
+from eplb_evolve.runs.progress import Progress, Seen
 
 BAR = 100
 """Columns of the bar with its figures, at most."""

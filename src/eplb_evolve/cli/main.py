@@ -9,7 +9,7 @@ import typer
 from eplb_evolve import __version__
 from eplb_evolve.cli.streams import say, standard_streams
 from eplb_evolve.errors import MENDS, EnvironmentProblem, EplbError, UsageError, in_words
-from eplb_evolve.printable import one_line
+from eplb_evolve.hostile_text import one_line
 
 COMMANDS = {
     "init": ("init.init", "Write what a search needs into a new folder."),

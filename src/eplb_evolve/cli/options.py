@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from eplb_evolve.choice import tasks
 from eplb_evolve.cli.console import SafeConsole
 from eplb_evolve.cli.streams import say
 from eplb_evolve.paths import CONFIG_NAME
+from eplb_evolve.tasks import tasks
 
 __all__ = ["say", "tasks"]
 

@@ -11,6 +11,13 @@ from typing import Annotated, cast, get_args
 
 import typer
 
+from eplb_evolve.board.find_program import Found, find, steps_of
+from eplb_evolve.board.measuring import standing_rows
+from eplb_evolve.board.record_page import draft
+from eplb_evolve.board.record_rule import Beside, refusal
+from eplb_evolve.board.records import Record, read_records, refuse_existing, worth_in_words
+from eplb_evolve.board.rows import Row
+from eplb_evolve.board.shipped_rows import read_standing
 from eplb_evolve.cli import options
 from eplb_evolve.cli.evaluate import full_evaluation, show
 from eplb_evolve.errors import CandidateFailure, UsageError
@@ -21,16 +28,9 @@ from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import Project, project
 from eplb_evolve.proposer.header import made_by
-from eplb_evolve.results.acceptance import Beside, refusal
-from eplb_evolve.results.board import Provenance, Row
-from eplb_evolve.results.find import Found, find, steps_of
-from eplb_evolve.results.gather import standing_rows
-from eplb_evolve.results.ledger import Ledger, now
-from eplb_evolve.results.origin import Origins
-from eplb_evolve.results.record_draft import draft
-from eplb_evolve.results.records import Record, read_records, refuse_existing, versions, worth_in_words
-from eplb_evolve.results.run_info import read_starts
-from eplb_evolve.results.standing import read_standing
+from eplb_evolve.runs.ledger import Ledger, now
+from eplb_evolve.runs.origin import Origins, Provenance
+from eplb_evolve.runs.run_info import read_starts, versions
 from eplb_evolve.workload import catalog
 
 

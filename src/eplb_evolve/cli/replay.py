@@ -10,16 +10,16 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from eplb_evolve.board.grid import Grid
+from eplb_evolve.board.metrics import BY_NAME
 from eplb_evolve.cli import options
 from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.pipeline import evaluate as evaluate_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.paths import project
-from eplb_evolve.results.grid import Grid
-from eplb_evolve.results.metrics import BY_NAME
-from eplb_evolve.results.replay import Evaluate, Replayed, Totals, check_replies, read_rules, total
-from eplb_evolve.results.replay import replay as replay_one
-from eplb_evolve.results.trace import read_trace
+from eplb_evolve.runs.replay import Evaluate, Replayed, Totals, check_replies, read_rules, total
+from eplb_evolve.runs.replay import replay as replay_one
+from eplb_evolve.runs.trace import read_trace
 
 RATIO = BY_NAME["ratio_to_reference"]
 

@@ -6,19 +6,19 @@ from typing import Annotated
 
 import typer
 
+from eplb_evolve.board.find_program import newest_run
+from eplb_evolve.board.measuring import standing_rows
+from eplb_evolve.board.rows import Row
 from eplb_evolve.cli import options
 from eplb_evolve.errors import EplbError, UsageError
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import Project, project
-from eplb_evolve.report.executed import Executed, execute
 from eplb_evolve.report.gather import Run, gather, known_rows
+from eplb_evolve.report.run_winner import Executed, execute
 from eplb_evolve.report.text import said
-from eplb_evolve.results.board import Row
-from eplb_evolve.results.family import read_family
-from eplb_evolve.results.find import newest_run
-from eplb_evolve.results.gather import standing_rows
-from eplb_evolve.results.ledger import now
-from eplb_evolve.results.run_info import configuration_of
+from eplb_evolve.runs.ledger import now
+from eplb_evolve.runs.lineage import read_family
+from eplb_evolve.runs.run_info import configuration_of
 
 
 def report(

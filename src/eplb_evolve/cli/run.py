@@ -22,14 +22,14 @@ from eplb_evolve.cli.supervisor import Supervised
 from eplb_evolve.ending import forget_ending, read_ending
 from eplb_evolve.errors import EnvironmentProblem, UsageError
 from eplb_evolve.gateway.proxies import keep_loopback_direct
+from eplb_evolve.hostile_text import printable
 from eplb_evolve.paths import EVALUATOR_NAME, SEED_NAME, Project, project
-from eplb_evolve.printable import printable
 from eplb_evolve.restart import complete_checkpoint
-from eplb_evolve.results.ledger import FILE_NAME as LEDGER_NAME
-from eplb_evolve.results.ledger import PROGRAMS
-from eplb_evolve.results.progress import Follower, Progress
-from eplb_evolve.results.run_info import configuration_of, read_starts
-from eplb_evolve.results.same_task import refuse_another
+from eplb_evolve.runs.ledger import FILE_NAME as LEDGER_NAME
+from eplb_evolve.runs.ledger import PROGRAMS
+from eplb_evolve.runs.progress import Follower, Progress
+from eplb_evolve.runs.run_info import configuration_of, read_starts
+from eplb_evolve.runs.same_task import refuse_another
 
 LOG_NAME = "search.log"
 STOCK = "openevolve-run"

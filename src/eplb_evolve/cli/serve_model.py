@@ -10,15 +10,15 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from eplb_evolve.board.grid import Grid
 from eplb_evolve.cli import options
 from eplb_evolve.errors import CandidateFailure, UsageError
 from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.calls import warm
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.task import Task
+from eplb_evolve.hostile_text import one_line, printable
 from eplb_evolve.paths import project
-from eplb_evolve.printable import one_line, printable
-from eplb_evolve.results.grid import Grid
 from eplb_evolve.serving.cost import MODES
 from eplb_evolve.serving.curve import Curve, curves
 from eplb_evolve.serving.presets import DEPLOYMENTS, Deployment, deployment

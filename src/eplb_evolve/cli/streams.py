@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TextIO, cast
 
 from eplb_evolve.errors import EnvironmentProblem
-from eplb_evolve.printable import printable
+from eplb_evolve.hostile_text import printable
 
 BROKEN_PIPE = 128 + 13
 """Exit code when the reader of stdout, `head` for example, has seen enough: what a shell shows for SIGPIPE."""

@@ -15,7 +15,7 @@ from rich.live import Live
 from eplb_evolve.cli import live, options
 from eplb_evolve.errors import UsageError
 from eplb_evolve.feedback import SHOWN
-from eplb_evolve.results.progress import Follower, Progress, Seen
+from eplb_evolve.runs.progress import Follower, Progress, Seen
 
 STOPPED = 130
 """Exit code after a Ctrl-C, as shells have it."""

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from eplb_evolve.board.grid import Grid
 from eplb_evolve.cli import options
 from eplb_evolve.paths import project
-from eplb_evolve.results.grid import Grid
 from eplb_evolve.workload import catalog
 from eplb_evolve.workload.side_by_side import StatisticRow, side_by_side
 from eplb_evolve.workload.windows import Workload

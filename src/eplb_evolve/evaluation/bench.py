@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from eplb_evolve import machine, reference
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem, machine_refuses
 from eplb_evolve.evaluation import disturbance
@@ -172,11 +169,3 @@ class LazyBench:
 
 def _digest(program: Path) -> str:
     return hashlib.sha256(program.read_bytes()).hexdigest()
-
-
-def random_loads(rng: np.random.Generator, layers: int, experts: int) -> NDArray[np.float64]:
-    """Synthetic loads [layers, experts] with what traces rarely hold: ties, zeros, an idle layer, one huge expert."""
-    loads = rng.integers(0, 6, (layers, experts)).astype(np.float64)
-    loads[0] = 0
-    loads[-1, 0] = 1e6
-    return loads

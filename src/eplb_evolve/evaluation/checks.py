@@ -6,10 +6,10 @@ from itertools import cycle, pairwise
 
 import numpy as np
 
-from eplb_evolve.evaluation.bench import Bench, random_loads
+from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.calls import Caller
 from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, CallBalance, Verdict, judge, measure
-from eplb_evolve.evaluation.inputs import CallInputs
+from eplb_evolve.evaluation.inputs import CallInputs, random_loads
 from eplb_evolve.evaluation.robust_loads import robust_loads
 from eplb_evolve.evaluation.settings import RobustThresholds, Thresholds
 from eplb_evolve.placement import Topology

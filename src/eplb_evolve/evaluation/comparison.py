@@ -14,7 +14,7 @@ from eplb_evolve.evaluation.block import Block, RivalFailed, run_block
 from eplb_evolve.evaluation.calls import Caller, warm
 from eplb_evolve.evaluation.objective import difference
 from eplb_evolve.evaluation.sampling import enough, rows_that_count
-from eplb_evolve.evaluation.served import ratio_of_sums, served_intervals
+from eplb_evolve.evaluation.serving_figures import ratio_of_sums, served_intervals
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.evaluation.timing import bootstrap_interval, geometric_mean, mean_ratio
 from eplb_evolve.placement import Floats

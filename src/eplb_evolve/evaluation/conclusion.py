@@ -11,7 +11,7 @@ from eplb_evolve.evaluation.block import Block
 from eplb_evolve.evaluation.objective import score
 from eplb_evolve.evaluation.result import Evaluation, OnWorkload
 from eplb_evolve.evaluation.score import combined_score
-from eplb_evolve.evaluation.served import served_figures
+from eplb_evolve.evaluation.serving_figures import served_figures
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.evaluation.timing import Estimate, mean_estimate
 

@@ -60,3 +60,11 @@ def perturb(
     weight = np.take_along_axis(load[layer_order].astype(np.float64), expert_order, axis=1) * noise * scale
     following = np.take_along_axis(next_load[layer_order].astype(np.float64), expert_order, axis=1)
     return CallInputs(weight.astype(np.float32), following, layer_order, expert_order)
+
+
+def random_loads(rng: np.random.Generator, layers: int, experts: int) -> NDArray[np.float64]:
+    """Synthetic loads [layers, experts] with what traces rarely hold: ties, zeros, an idle layer, one huge expert."""
+    loads = rng.integers(0, 6, (layers, experts)).astype(np.float64)
+    loads[0] = 0
+    loads[-1, 0] = 1e6
+    return loads

@@ -4,7 +4,7 @@ import numpy as np
 
 from eplb_evolve.evaluation.block import Block
 from eplb_evolve.evaluation.score import balance_score, combined_score, net_score
-from eplb_evolve.evaluation.served import ratio_of_sums, served_intervals
+from eplb_evolve.evaluation.serving_figures import ratio_of_sums, served_intervals
 from eplb_evolve.evaluation.settings import Settings
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.placement import Floats

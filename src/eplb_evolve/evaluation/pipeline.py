@@ -12,7 +12,6 @@ from eplb_evolve.errors import CandidateFailure, UsageError
 from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.block import Block, run_block
 from eplb_evolve.evaluation.calls import Caller
-from eplb_evolve.evaluation.challenge import Incumbent, Outcome, challenge, seems_better
 from eplb_evolve.evaluation.checks import MORE_CALLS, check_other_shapes
 from eplb_evolve.evaluation.conclusion import conclude
 from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, Infeasible
@@ -20,6 +19,7 @@ from eplb_evolve.evaluation.replay import repeat_here, repeat_in_twin
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.sampling import enough, estimate_block
 from eplb_evolve.evaluation.score import infeasible_score
+from eplb_evolve.evaluation.second_look import Incumbent, Outcome, second_look, seems_better
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.evaluation.timing import pessimistic_ratio, ratio_interval
 from eplb_evolve.sandbox import Worker
@@ -110,7 +110,7 @@ class _Run:
         if not judged.feasible or (incumbent is not None and not seems_better(judged, incumbent, task.settings)):
             return judged
         if incumbent is not None:
-            outcome = challenge(self._caller, incumbent, task, bench, self._rng)
+            outcome = second_look(self._caller, incumbent, task, bench, self._rng)
             judged = self._second_look(result, judged, outcome, incumbent)
             if not judged.won:
                 return judged

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eplb_evolve.gateway.proxies import proxy_variable
-from eplb_evolve.printable import printable
+from eplb_evolve.hostile_text import printable
 
 _MOST = 400
 _NAMES = (

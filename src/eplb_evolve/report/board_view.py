@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from eplb_evolve.board.metrics import BY_NAME, Metric
+from eplb_evolve.board.rows import Row, Table
 from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.printable import printable
+from eplb_evolve.hostile_text import printable
 from eplb_evolve.report.figures_measured import INTERVALS
 from eplb_evolve.report.gather import Run
 from eplb_evolve.report.text import clip, said
-from eplb_evolve.results.board import Row, Table
-from eplb_evolve.results.metrics import BY_NAME, Metric
 
 RANKED_EVOLVED, UNRANKED_EACH = 25, 8
 COLUMNS = (

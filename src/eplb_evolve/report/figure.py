@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from eplb_evolve.results.metrics import BY_NAME
+from eplb_evolve.board.metrics import BY_NAME
 
 Item = TypeVar("Item")
 Trace = dict[str, Any]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from eplb_evolve.board.metrics import BY_NAME
 from eplb_evolve.report.figure import (
     BAD,
     BEST,
@@ -17,8 +18,7 @@ from eplb_evolve.report.figure import (
 )
 from eplb_evolve.report.gather import Run
 from eplb_evolve.report.text import for_plot
-from eplb_evolve.results.ledger import Entry
-from eplb_evolve.results.metrics import BY_NAME
+from eplb_evolve.runs.ledger import Entry
 
 
 def evolution_figure(run: Run) -> Figure | None:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from eplb_evolve.report.executed import Executed, Heat
+from eplb_evolve.board.metrics import BY_NAME
+from eplb_evolve.board.rows import Row
 from eplb_evolve.report.figure import (
     BAD,
     BEST,
@@ -19,9 +20,8 @@ from eplb_evolve.report.figure import (
     metric_title,
     short,
 )
+from eplb_evolve.report.run_winner import Executed, Heat
 from eplb_evolve.report.text import for_plot
-from eplb_evolve.results.board import Row
-from eplb_evolve.results.metrics import BY_NAME
 from eplb_evolve.serving.cost import MODES, Mode, net_throughput
 from eplb_evolve.serving.curve import PERFECT, Curve
 from eplb_evolve.serving.presets import Deployment

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from eplb_evolve.board.metrics import BY_NAME
+from eplb_evolve.board.rows import Row, Table
 from eplb_evolve.report.figure import (
     BEST,
     INK,
@@ -17,8 +19,6 @@ from eplb_evolve.report.figure import (
     thinned,
 )
 from eplb_evolve.report.text import for_plot
-from eplb_evolve.results.board import Row, Table
-from eplb_evolve.results.metrics import BY_NAME
 
 SYMBOLS = {"evolved": "circle", "seed": "square", "baseline": "triangle-up", "reference": "diamond"}
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eplb_evolve.board.metrics import BY_NAME
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.report.figure import BAD, BEST, GRID, INK, OTHER, SOFT, Figure, axis
 from eplb_evolve.report.gather import Run
 from eplb_evolve.report.text import for_plot
-from eplb_evolve.results.family import Family, Node
-from eplb_evolve.results.metrics import BY_NAME
+from eplb_evolve.runs.lineage import Family, Node
 
 MOST_NODES = 400
 CHILDREN = 40

@@ -8,19 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eplb_evolve.board.records import read_records
+from eplb_evolve.board.rows import Row, Table, evolved_rows, named, tables
+from eplb_evolve.board.shipped_rows import read_standing
+from eplb_evolve.board.winner import winner as winner_of
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.score import combined_score, net_score
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.paths import project
-from eplb_evolve.results.board import Row, Table, evolved_rows, tables
-from eplb_evolve.results.ledger import Entry, Ledger
-from eplb_evolve.results.origin import Origins
-from eplb_evolve.results.records import read_records
-from eplb_evolve.results.run_info import RunInfo, read_starts
-from eplb_evolve.results.standing import read_standing
-from eplb_evolve.results.winner import winner as winner_of
+from eplb_evolve.runs.ledger import Entry, Ledger
+from eplb_evolve.runs.origin import Origins
+from eplb_evolve.runs.run_info import RunInfo, read_starts
 
 FITTING = {"time": "ratio_to_reference", "balance": "balancedness", "net_throughput": "net_throughput"}
 """Name of the metric that shows what a search of that objective is after."""
@@ -125,8 +125,8 @@ def comparable_tables(run: Run, known: Sequence[Row], whatever_objective: bool =
             dataclasses.replace(row, evaluation=dataclasses.replace(row.evaluation, objective=run.objective))
             for row in known
         ]
-    named = {row.evaluation.sha256: row for row in known}
-    rows = [*known, *(_named(row, named, run) for row in evolved_rows(run.entries))]  # the last of a text counts
+    by_sha = {row.evaluation.sha256: row for row in known}
+    rows = [*known, *(_named(row, by_sha, run) for row in evolved_rows(run.entries))]  # the last of a text counts
     board = [
         table
         for table in tables(row for row in rows if row.evaluation.workload == run.workload)
@@ -135,14 +135,14 @@ def comparable_tables(run: Run, known: Sequence[Row], whatever_objective: bool =
     return sorted(board, key=lambda table: (table.split != "holdout", -len(table.rows)))
 
 
-def _named(row: Row, named: Mapping[str, Row], run: Run) -> Row:
+def _named(row: Row, known: Mapping[str, Row], run: Run) -> Row:
     """A run measures its seed as well: such a row keeps the name and provenance that people know."""
     sha = row.evaluation.sha256
-    if sha in named:
-        return dataclasses.replace(row, name=named[sha].name, provenance=named[sha].provenance)
+    if sha in known:
+        return dataclasses.replace(row, name=known[sha].name, provenance=known[sha].provenance)
     if sha == run.started_from:
         return dataclasses.replace(row, name=run.seed_name, provenance="seed")
-    return run.origins.named(row)
+    return named(row, run.origins)
 
 
 def _under_its_own_hash(entry: Entry, origins: Origins) -> Entry:

@@ -10,14 +10,14 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from eplb_evolve.board.rows import Row
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.report import reproduce, sections
-from eplb_evolve.report.executed import Executed
 from eplb_evolve.report.gather import Run, comparable_tables
+from eplb_evolve.report.run_winner import Executed
 from eplb_evolve.report.text import for_script
 from eplb_evolve.report.verdict import OBJECTIVES, cards, verdict
-from eplb_evolve.results.board import Row
-from eplb_evolve.results.family import Family
+from eplb_evolve.runs.lineage import Family
 
 TEMPLATES = "templates"
 EMPTY_STYLE = ""

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eplb_evolve.printable import printable
+from eplb_evolve.hostile_text import printable
 from eplb_evolve.report.gather import Run
 from eplb_evolve.report.text import said, without_folders, without_keys
-from eplb_evolve.results.run_info import RunInfo
+from eplb_evolve.runs.run_info import RunInfo
 
 
 @dataclass(frozen=True)

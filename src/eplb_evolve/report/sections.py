@@ -5,22 +5,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eplb_evolve import reference
+from eplb_evolve.board.metrics import BY_NAME, Metric
+from eplb_evolve.board.rows import Row, Table, evolved_rows
 from eplb_evolve.evaluation.measured import DEEPSEEK_FORM_SHA256
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.report.board_view import Board, view
 from eplb_evolve.report.code import Diff, diff
-from eplb_evolve.report.executed import Executed
 from eplb_evolve.report.figure import Figure
 from eplb_evolve.report.figures_evolution import evolution_figure
 from eplb_evolve.report.figures_measured import bars_figure, heat_figures, net_figures, planning_matters
 from eplb_evolve.report.figures_pareto import pareto_figure
 from eplb_evolve.report.figures_tree import tree_figure
 from eplb_evolve.report.gather import Run
+from eplb_evolve.report.run_winner import Executed
 from eplb_evolve.report.text import said
-from eplb_evolve.results.board import Row, Table, evolved_rows
-from eplb_evolve.results.family import Family, steps_to
-from eplb_evolve.results.lineage import Step, summary
-from eplb_evolve.results.metrics import BY_NAME, Metric
+from eplb_evolve.runs.lineage import Family, Step, steps_to, summary
 from eplb_evolve.serving.curve import curves
 from eplb_evolve.serving.worth import VLLM_STEPS, sentence
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from eplb_evolve.printable import printable
+from eplb_evolve.hostile_text import printable
 
 _PATH = re.compile(r"(?<![\w.:/<-])/(?:[\w.+@~-]+/)+")
 _API_KEY = re.compile(r"^(\s*(?:- )?[\"']?api_key[\"']?\s*:\s*)(?!\$\{\w+\}\s*$|none\b|null\b|~)(\S.*)$", re.MULTILINE)

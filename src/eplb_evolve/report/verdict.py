@@ -4,9 +4,9 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+from eplb_evolve.board.metrics import BY_NAME
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.report.gather import Run
-from eplb_evolve.results.metrics import BY_NAME
 
 OBJECTIVES = {
     "time": "time",

@@ -1,0 +1,1 @@
+"""What is shown and kept: rows and their ranking, tables, records, shipped rows."""

@@ -1,1 +1,0 @@
-"""Ledger, ranking, leaderboard and records."""

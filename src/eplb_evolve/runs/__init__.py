@@ -1,0 +1,1 @@
+"""What a search leaves behind: ledger, trace, lineage, progress, replay."""

@@ -1,0 +1,242 @@
+"""Who ranks where, and that tables, Markdown and JSON say the same."""
+
+import dataclasses
+import io
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from eplb_evolve.board import terminal
+from eplb_evolve.board.markdown import to_markdown
+from eplb_evolve.board.metrics import BY_NAME, METRICS
+from eplb_evolve.board.records import Record, read_records
+from eplb_evolve.board.rows import Row, evolved_rows, pareto, tables
+from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.score import combined_score
+from eplb_evolve.runs.ledger import Entry
+from eplb_evolve.runs.origin import declared_provenance
+from eplb_evolve.runs.run_info import versions
+
+
+def evaluation(name, ratio=None, **fields):
+    blank = Evaluation(f"{name}.py", name, "w", "holdout", "cpu", "some CPU", "rlimits")
+    given: dict = {}
+    if ratio:
+        score = combined_score(True, ratio, 1.0)
+        given = {
+            "valid": True,
+            "feasible": True,
+            "ratio_to_reference": ratio,
+            "time_ms": ratio,
+            "combined_score": score,
+        }
+    return dataclasses.replace(blank, **(given | fields))
+
+
+def row(name, ratio=None, provenance="evolved", **fields):
+    return Row(name, provenance, evaluation(name, ratio, **fields))
+
+
+def test_faster_ranks_higher_and_infeasible_rows_have_no_rank():
+    rows = [row("slow", 4.0), row("wrong", reason="broken"), row("fast", 0.5), row("near", 0.1, feasible=False)]
+    (table,) = tables(rows)
+    assert [(each.name, each.rank) for each in table.rows][:2] == [("fast", 1), ("slow", 2)]
+    assert {each.name for each in table.rows if each.rank is None} == {"wrong", "near"}
+
+
+@pytest.mark.parametrize("field", ["workload", "split", "device", "machine", "objective"])
+def test_only_comparable_rows_share_a_table(field):
+    assert len(tables([row("one", 1.0), row("two", 2.0, **{field: "other"})])) == 2
+
+
+def test_the_last_measurement_of_a_program_counts():
+    (table,) = tables([row("one", 1.0), row("one", 3.0)])
+    assert [each.evaluation.ratio_to_reference for each in table.rows] == [3.0]
+
+
+def test_the_terminal_table_fits_80_columns_and_gives_reasons():
+    rows = [row(f"program{i}", 1.0 + i) for i in range(5)]
+    rows += [
+        row("deepseek", 50.0, "seed", speedup_over_seed=1.0),
+        row("bad", reason="layer 3: expert 7 has no replica"),
+        row("near", 0.5, feasible=False, valid=True, reason="balancedness of the worst layer is 0.7 x"),
+    ]
+    out = io.StringIO()
+    (table,) = tables(rows)
+    terminal.to_terminal(table, Console(file=out, width=80), limit=2)
+    text = out.getvalue()
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "program0" in text
+    assert "program4" not in text
+    assert "and 3 more" in text
+    assert "deepseek" in text
+    assert "near, infeasible: balancedness of the worst layer is 0.7 x" in text
+    assert "1 programs are invalid" in text
+    assert "layer 3" not in text
+
+
+def test_invalid_programs_are_shown_with_their_reasons_when_asked_for():
+    out = io.StringIO()
+    (table,) = tables([row("fine", 1.0), row("bad", reason="layer 3: expert 7\nhas no \x1b[2Jreplica [b]")])
+    terminal.to_terminal(table, Console(file=out, width=80), 2, invalid=True)
+    assert "layer 3: expert 7 has no \\x1b[2Jreplica [b]" in out.getvalue()
+    assert "fine" not in out.getvalue()
+
+
+def test_the_wide_table_has_every_figure_in_one_line_each():
+    out = io.StringIO()
+    (table,) = tables([row("fine", 1.0, balancedness_worst_layer=0.7654, time_p99_ms=1.25)])
+    terminal.to_terminal(table, Console(file=out, width=80), 2, wide=True)
+    (line,) = [line for line in out.getvalue().splitlines() if "fine" in line]
+    assert "0.7654" in line
+    assert "1.25" in line
+    assert all(metric.heading in out.getvalue() for metric in METRICS)
+
+
+def costs(name, time, balance, moved):
+    return row(name, time, balancedness=balance, transfers=moved)
+
+
+def test_the_front_is_what_nothing_beats_in_time_balance_and_transfers():
+    rows = [
+        costs("fast", 1.0, 0.7, 0.9),
+        costs("balanced", 3.0, 0.8, 0.9),
+        costs("still", 3.0, 0.7, 0.1),
+        costs("beaten", 3.0, 0.75, 0.9),
+        costs("twin", 1.0, 0.7, 0.9),
+        row("unknown", 0.1),
+    ]
+    assert pareto(rows) == {"fast", "balanced", "still", "twin"}
+    assert pareto([]) == frozenset()
+    (table,) = tables([*rows, row("infeasible", 0.1, feasible=False, balancedness=0.9, transfers=0.0)])
+    assert {each.name for each in table.rows if each.front} == {"fast", "balanced", "still", "twin"}
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1, max_size=12))
+def test_each_row_off_the_front_is_beaten_by_one_on_it(figures):
+    rows = [costs(str(index), 1.0 + time, -balance, moved) for index, (time, balance, moved) in enumerate(figures)]
+    front = pareto(rows)
+    for row_, own in zip(rows, figures, strict=True):
+        better = [
+            other
+            for at, other in enumerate(figures)
+            if str(at) in front and other != own and all(x <= y for x, y in zip(other, own, strict=True))
+        ]
+        assert bool(better) is (row_.name not in front)
+
+
+@pytest.mark.parametrize(
+    ("fields", "unstable"),
+    [
+        ({"ratio_low": 0.95, "ratio_high": 1.05, "samples": 40, "undisturbed": 40}, False),
+        ({"ratio_low": 0.7, "ratio_high": 1.3, "samples": 40, "undisturbed": 40}, True),
+        ({"ratio_low": 0.95, "ratio_high": 1.05, "samples": 40, "undisturbed": 19}, True),
+    ],
+)
+def test_a_row_is_marked_when_its_time_is_not_to_be_trusted(fields, unstable):
+    one = row("one", 1.0, **fields)
+    assert one.unstable is unstable
+    assert terminal.rank(dataclasses.replace(one, rank=1)).endswith("!") is unstable
+
+
+def test_a_time_under_the_clocks_resolution_is_a_bound():
+    assert terminal.figure(row("one", 0.5, at_bound=True), "time_ms") == "<0.5"
+
+
+def served(name, net, **fields):
+    figures = {"net_blocking_3000": net, "net_background_3000": 1.25, "net_blocking_best": 1.1, "of_perfect": 0.5}
+    figures |= {"net_background_best": 1.2, "best_interval_steps": 1_000_000, "break_even_steps": 12_345.6}
+    return row(name, 1.0, serving="some-server, a rebalance every 3000 steps, blocking", **figures | fields)
+
+
+def test_what_programs_are_worth_to_a_server_stands_below_in_80_columns():
+    rows = [served("a" * 18, 1.1), served("b", 1.3, break_even_steps=None), row("old", 0.5)]
+    out = io.StringIO()
+    (table,) = tables(rows)
+    terminal.to_terminal(table, Console(file=out, width=80), limit=5)
+    below = out.getvalue().split("Throughput / that of never rebalancing, some-server:")[1]
+    assert all(len(line) <= 80 for line in below.splitlines())
+    assert below.index(" b ") < below.index("a" * 18)
+    assert "never" in below
+    assert "12,346" in below
+    assert "old" not in below
+    assert "| [b]() | 1.300 | 1.250 | 1.100 | 1.200 | 1,000,000 | never | 50 |" in to_markdown([table])
+
+
+def test_a_search_for_net_throughput_shows_what_it_goes_by():
+    out = io.StringIO()
+    (table,) = tables([served("a", 1.1, net_throughput=1.2222, objective="net_throughput")])
+    terminal.to_terminal(table, Console(file=out, width=80), 5)
+    assert "1.2222" in out.getvalue()
+
+
+def test_markdown_links_every_row_to_its_program_and_gives_reasons():
+    rows = [
+        dataclasses.replace(each, link=f"records/{each.name}/") for each in (row("fast", 0.5), row("bad", reason="no"))
+    ]
+    text = to_markdown(tables(rows))
+    assert "| 1 | [fast](records/fast/) | evolved | 0.5 |" in text
+    assert "| - | [bad](records/bad/) | evolved | - |" in text
+    assert "- bad: no" in text
+
+
+def test_every_column_is_a_declared_metric_of_an_evaluation():
+    blank = evaluation("blank")
+    assert set(terminal.COLUMNS) | set(terminal.SERVING_COLUMNS) <= set(BY_NAME)
+    assert all(hasattr(blank, metric.name) for metric in METRICS)
+
+
+def test_shares_are_shown_as_per_cent():
+    assert BY_NAME["transfers"].show(0.91) == "91"
+    assert BY_NAME["time_ms"].show(None) == "-"
+
+
+def test_evolved_rows_say_how_they_were_made():
+    (only,) = evolved_rows([Entry(evaluation("abcdef0123456", 1.0), "now", "T0", ("one", "two"))])
+    assert (only.name, only.how) == ("abcdef0123", "T0 one+two")
+
+
+def test_a_record_comes_back_as_it_was_written(tmp_path):
+    record = Record(
+        "first",
+        "evolved",
+        "T0 one",
+        "now",
+        "eplb record",
+        "make evolve",
+        versions(),
+        [evaluation("a", 1.0)],
+        [{"how": "one"}],
+    )
+    record.write(tmp_path, b"x = 1\n", "# first\n")
+    assert read_records(tmp_path) == [record]
+    assert (tmp_path / "first" / "program.py").read_bytes() == b"x = 1\n"
+    with pytest.raises(UsageError, match="records are not overwritten"):
+        record.write(tmp_path, b"x = 2\n", "")
+
+
+def test_a_broken_record_is_named(tmp_path):
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "record.json").write_text(json.dumps({"name": "odd"}))
+    with pytest.raises(UsageError, match=r"odd/record\.json is not a record"):
+        read_records(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("docstring", "provenance"),
+    [
+        ("A seed.\n\nProvenance: baseline\n", "baseline"),
+        ("A seed.\n\nProvenance: reference\n", "reference"),
+        ("Provenance: evolved\n", "seed"),
+        ("No line of that name.", "seed"),
+    ],
+)
+def test_a_programs_header_says_where_it_comes_from(tmp_path, docstring, provenance):
+    program = tmp_path / "program.py"
+    program.write_text(f'"""{docstring}"""\n')
+    assert declared_provenance(program) == provenance
