@@ -11,6 +11,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from eplb_evolve import durable
+
 FILE_NAME = "ending.json"
 
 
@@ -35,11 +37,8 @@ def end(run: Path | None, sentence: str, exit_code: int, say: bool = True) -> No
     if run is None:
         return
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    temporary = run / f"{FILE_NAME}.tmp"
     with contextlib.suppress(OSError):  # that the disk is full may be what the sentence says
-        run.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(asdict(Ending(now, sentence, exit_code))) + "\n", encoding="utf-8")
-        temporary.replace(run / FILE_NAME)
+        durable.write_text(run / FILE_NAME, json.dumps(asdict(Ending(now, sentence, exit_code))) + "\n")
 
 
 def read_ending(run: Path) -> Ending | None:

@@ -33,12 +33,12 @@ from eplb_evolve.feedback import artifacts, metrics, progress_line
 from eplb_evolve.gateway import lifecycle
 from eplb_evolve.gateway.proxies import keep_loopback_direct
 from eplb_evolve.gateway.settings import Service
+from eplb_evolve.parent_death import die_with_parent
 from eplb_evolve.paths import CONFIG_NAME, SEED_NAME, cache_dir, project_at
 from eplb_evolve.proposer.header import made_by
 from eplb_evolve.runs.ledger import Entry, Ledger, now
 from eplb_evolve.runs.run_info import RunInfo, add_start, read_starts, versions
 from eplb_evolve.runs.same_task import identity, refuse_another
-from eplb_evolve.sandbox.process import die_with_parent
 
 FAILURES = 3
 """Of the evaluator in a row, after which a search ends: each one wastes a proposal."""

@@ -20,6 +20,7 @@ from proposer.test_prompt import ask
 
 from eplb_evolve.errors import EnvironmentProblem
 from eplb_evolve.gateway import lifecycle
+from eplb_evolve.gateway.lifecycle import PROCESS
 from eplb_evolve.gateway.server import listen
 from eplb_evolve.gateway.settings import NAME, GatewaySettings, Service
 from eplb_evolve.proposer.embedded import EmbeddedModel
@@ -38,7 +39,7 @@ again = subprocess.run([sys.executable, "-c", (
 print(endpoint.pid, again, flush=True)
 time.sleep(60)
 """
-SERVER = [sys.executable, "-P", "-m", "eplb_evolve.gateway.server"]
+SERVER = [sys.executable, "-P", "-m", PROCESS]
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 import pytest
 
+from eplb_evolve.hostile_text import printable, without_folders
 from eplb_evolve.report.code import diff
-from eplb_evolve.report.text import for_plot, printable, said, without_folders, without_keys
+from eplb_evolve.report.text import for_plot, said, without_keys
 
 
 def test_a_diff_numbers_lines_of_both_programs():

@@ -5,6 +5,7 @@ import posixpath
 from collections.abc import Sequence
 from pathlib import Path
 
+from eplb_evolve import durable
 from eplb_evolve.board.rows import Row
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.result import Evaluation
@@ -24,7 +25,7 @@ def write_standing(folder: Path, rows: Sequence[Row], when: str, versions: dict[
         for row in rows
     ]
     document = {"when": when, "command": "eplb leaderboard --seeds --write", "versions": versions, "rows": measured}
-    (folder / FILE_NAME).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    durable.write_text(folder / FILE_NAME, json.dumps(document, indent=1) + "\n")
 
 
 def _program(folder: Path, row: Row) -> str:

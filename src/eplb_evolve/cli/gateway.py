@@ -22,6 +22,7 @@ def gateway(
     """Serve the local models and forward the configured ones until Ctrl-C; at the cap, refuse what costs money."""
     from eplb_evolve.gateway.server import serve  # starlette and uvicorn
     from eplb_evolve.gateway.settings import Service
+    from eplb_evolve.gateway_process import dry_run
 
     read = configuration.read(config, files=False)
     section = read.eplb.gateway
@@ -34,5 +35,6 @@ def gateway(
     options.say("Ctrl-C ends it.")
     with contextlib.suppress(KeyboardInterrupt):
         serve(
-            Service(port, read.random_seed, str(run.resolve()) if run is not None else None, section, rules=read.rules)
+            Service(port, read.random_seed, str(run.resolve()) if run is not None else None, section, rules=read.rules),
+            dry_run,
         )

@@ -22,6 +22,7 @@ from eplb_evolve.cli.supervisor import Supervised
 from eplb_evolve.ending import forget_ending, read_ending
 from eplb_evolve.errors import EnvironmentProblem, UsageError
 from eplb_evolve.gateway.proxies import keep_loopback_direct
+from eplb_evolve.growing_file import GrowingFile
 from eplb_evolve.hostile_text import printable
 from eplb_evolve.paths import EVALUATOR_NAME, SEED_NAME, Project, project
 from eplb_evolve.restart import complete_checkpoint
@@ -172,43 +173,33 @@ def _seen_from(root: Path, path: Path) -> str:
     return str(absolute.relative_to(root)) if absolute.is_relative_to(root) else str(absolute)
 
 
-class _Log:
-    """What is new in a growing text file, line by line."""
-
-    def __init__(self, file: Path, begins_at: int) -> None:
-        self._file, self._read_until = file, begins_at
-
-    def new_lines(self, ended: bool = False) -> list[str]:
-        """Complete lines since the last call, empty ones and control characters left out; also torn ones if `ended`."""
-        with self._file.open("rb") as file:
-            file.seek(self._read_until)
-            new = file.read()
-        complete = new if ended else new[: new.rfind(b"\n") + 1]
-        self._read_until += len(complete)
-        return [printable(line) for line in complete.decode("utf-8", "replace").split("\n") if line.strip()]
+def _new_lines(log: GrowingFile, ended: bool = False) -> list[str]:
+    """What was completed since the last look, empty lines left out; also a torn line if `ended`."""
+    lines = (line.decode("utf-8", "replace") for line in log.new_lines(ended))
+    return [printable(line) for line in lines if line.strip()]
 
 
 def _watched(search: Supervised, run: Path, log: Path) -> Progress:
     """Show the search until it has ended; how far it came."""
-    follower, lines = Follower(run), _Log(log, search.log_begins_at)
+    follower, lines = Follower(run), GrowingFile(log, search.log_begins_at)
     if not live.animated(sys.stderr):
         while not search.ended_within(_LOOK_S):
-            _print_lines(lines.new_lines())
-        _print_lines(lines.new_lines(ended=True))
+            _print_lines(_new_lines(lines))
+        _print_lines(_new_lines(lines, ended=True))
         return follower.look()
     console = Console(stderr=True)
     with Live(console=console, auto_refresh=False) as screen:
         ended = False
         while not ended:
             ended = search.ended_within(_LOOK_S)
-            for line in lines.new_lines(ended):
+            for line in _new_lines(lines, ended):
                 if _NOTABLE.search(line):
                     console.print(Text(line))
             progress = follower.look()
             notice = "" if ended else _notice(search, progress, log)
             screen.update(live.display(progress, str(run), console.height, notice), refresh=True)
     if search.exit_code != 0 and search.asked_to_stop is None and read_ending(run) is None:
-        _print_lines(_Log(log, search.log_begins_at).new_lines(ended=True)[-_TAIL_LINES:])
+        _print_lines(_new_lines(GrowingFile(log, search.log_begins_at), ended=True)[-_TAIL_LINES:])
     return progress
 
 

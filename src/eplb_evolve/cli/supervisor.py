@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from eplb_evolve.errors import EnvironmentProblem
-from eplb_evolve.sandbox.process import die_with_parent
+from eplb_evolve.parent_death import die_with_parent
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM)
 

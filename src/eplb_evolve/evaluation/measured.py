@@ -4,10 +4,9 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 from pathlib import Path
 
-from eplb_evolve import reference
+from eplb_evolve import durable, reference
 from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.pipeline import evaluate, read_program
 from eplb_evolve.evaluation.result import Evaluation
@@ -43,11 +42,8 @@ def measured(program: Path, task: Task, bench: Bench, cache: Path) -> Evaluation
     evaluation = evaluate(program, task, bench)
     if evaluation.valid:
         file = cache / f"{_stem(program, task, bench.machine)}-{bench.level}.json"
-        temporary = file.with_suffix(f".{os.getpid()}.tmp")
         with contextlib.suppress(OSError):  # a full disk: measured anew next time
-            cache.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(evaluation.as_dict(), indent=1), encoding="utf-8")
-            temporary.replace(file)
+            durable.write_text(file, json.dumps(evaluation.as_dict(), indent=1))
     return evaluation
 
 

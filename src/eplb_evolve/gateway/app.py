@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from eplb_evolve.errors import suggestion
-from eplb_evolve.gateway.local import BEHAVIOURS, LocalModels
+from eplb_evolve.gateway.local import BEHAVIOURS, DryRun, LocalModels
 from eplb_evolve.gateway.parsing import makes_a_program
 from eplb_evolve.gateway.record import Attempt, Exchange, Recorder
 from eplb_evolve.gateway.settings import NAME, Service
@@ -34,11 +34,13 @@ class BadRequest(ValueError):
 class Gateway:
     """Serves the local models and forwards the configured ones. `upstreams` are made here unless given."""
 
-    def __init__(self, service: Service, upstreams: dict[str, Any] | None = None, dry_runs: bool = False) -> None:
+    def __init__(
+        self, service: Service, upstreams: dict[str, Any] | None = None, dry_run: DryRun | None = None
+    ) -> None:
         run = Path(service.run) if service.run is not None else None
         settings = service.gateway
         self._service = service
-        self._local = LocalModels(service.seed, run, dry_runs)
+        self._local = LocalModels(service.seed, run, dry_run if run is not None else None)
         self._totals = Totals(run)
         self._stop, self._cap, self._patience = Stop(service), Cap(service, self._totals), Patience(service)
         self._recorder = Recorder(run) if run is not None and settings.records else None

@@ -21,6 +21,8 @@ from eplb_evolve.gateway.settings import FAILED, LOOPBACK, NAME, READY, Service
 
 RUNNING = "EPLB_EVOLVE_GATEWAY"
 """Environment variable that tells child processes about the running gateway, as `port:pid`."""
+PROCESS = "eplb_evolve.gateway_process"
+"""The module that runs it."""
 _START_SECONDS = 25.0
 _PASSED_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -99,7 +101,7 @@ def _start(service: Service) -> "subprocess.Popen[bytes]":
     environment = {name: os.environ[name] for name in names if name in os.environ}
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "eplb_evolve.gateway.server"],
+        [sys.executable, "-P", "-m", PROCESS],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

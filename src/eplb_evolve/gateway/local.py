@@ -10,19 +10,20 @@ from eplb_evolve.proposer.embedded import EMBEDDED, RANDOM_EDITS, EmbeddedModel
 BEHAVIOURS = {"embedded": EMBEDDED, "random-edits": RANDOM_EDITS}
 """By model name."""
 
+DryRun = Callable[[str], str | None]
+
 
 class LocalModels:
     """Each made at its first request. They compute in one thread of their own, in which dry runs start processes.
 
-    seed: of all proposals. run: the search's folder, whose ledger they learn from. dry_runs: whether proposals are
-    run on small inputs first.
+    seed: of all proposals. run: the search's folder, whose ledger they learn from. dry_run: says why a program fails on
+    small inputs, None when it does not; proposals are handed to it first.
     """
 
-    def __init__(self, seed: int, run: Path | None, dry_runs: bool = False) -> None:
+    def __init__(self, seed: int, run: Path | None, dry_run: DryRun | None = None) -> None:
         self.thread = ThreadPoolExecutor(1, "local-models")
-        trial = _dry_run() if dry_runs else None
         self._make: Callable[[str], EmbeddedModel] = functools.cache(
-            lambda name: EmbeddedModel(seed, run, BEHAVIOURS[name], trial)
+            lambda name: EmbeddedModel(seed, run, BEHAVIOURS[name], dry_run)
         )
         self.proposals = 0
 
@@ -31,16 +32,3 @@ class LocalModels:
         reply = self._make(name).answer(prompt_text, requested_seed)
         self.proposals += 1
         return reply
-
-
-def _dry_run() -> Callable[[str], str | None]:
-    sandboxes: list[Callable[[str], str | None]] = []
-
-    def reason(source: str) -> str | None:
-        if not sandboxes:
-            from eplb_evolve.evaluation.dry_run import DryRun  # imports torch
-
-            sandboxes.append(DryRun())
-        return sandboxes[0](source)
-
-    return reason

@@ -3,7 +3,7 @@
 import difflib
 import json
 
-from eplb_evolve.gateway.words import line
+from eplb_evolve.hostile_text import sentence
 
 _SHOWN = 5
 
@@ -30,6 +30,6 @@ def near_models(name: str, listed: list[str]) -> str:
     alike = [each for each in listed if name.lower() in each.lower() or each.lower() in name.lower()]
     found = list(dict.fromkeys([*near, *alike]))[:_SHOWN]
     if found:
-        return f"it has {line(', '.join(found))}"
+        return f"it has {sentence(', '.join(found))}"
     rest = len(listed) - _SHOWN
-    return f"it has {line(', '.join(listed[:_SHOWN]))}" + (f" and {rest} more" if rest > 0 else "")
+    return f"it has {sentence(', '.join(listed[:_SHOWN]))}" + (f" and {rest} more" if rest > 0 else "")

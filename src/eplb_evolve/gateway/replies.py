@@ -11,7 +11,8 @@ from typing import Any
 
 from eplb_evolve.gateway.drafts import without_drafts
 from eplb_evolve.gateway.streamed import assembled, streamed
-from eplb_evolve.gateway.words import error_words, is_page, line
+from eplb_evolve.gateway.words import error_words, is_page
+from eplb_evolve.hostile_text import sentence
 
 _CUT = ("length", "max_tokens", "max_output_tokens", "model_length")
 _REFUSED = ("content_filter", "safety", "refusal", "prohibited_content", "recitation", "blocklist", "sensitive")
@@ -49,7 +50,7 @@ def read_reply(text: str, limit: int | None = None) -> Reply:
     except (ValueError, RecursionError):
         if is_page(text):
             return Reply(why=f"the endpoint answers with {error_words(text)}; mend api_base", status=404)
-        return Reply(why=f"the answer is not JSON: {line(text[:80]) or 'nothing'}", status=502, again=_free(text))
+        return Reply(why=f"the answer is not JSON: {sentence(text[:80]) or 'nothing'}", status=502, again=_free(text))
     if isinstance(body, list) and len(body) == 1:
         body = body[0]
     choice = _choice(body)
@@ -84,11 +85,11 @@ def _read_choice(body: dict[str, Any], choice: dict[str, Any], limit: int | None
 
 def _nothing(refusal: str, reason: str, drafted: bool) -> str:
     if refusal:
-        return f"the model refuses: {line(refusal)}"
+        return f"the model refuses: {sentence(refusal)}"
     if reason in _REFUSED:
         return f"the model or its provider refuses (finish_reason {reason})"
     words = "holds reasoning alone, no answer" if drafted else "is empty"
-    return f"the reply {words}" + (f" (finish_reason {line(reason)})" if reason else "")
+    return f"the reply {words}" + (f" (finish_reason {sentence(reason)})" if reason else "")
 
 
 def _no_choice(body: Any, free: bool) -> Reply:

@@ -1,10 +1,7 @@
 """The gateway's process: told what to do by JSON on stdin, it prints one line when it is ready, and serves."""
 
 import asyncio
-import ctypes
 import errno
-import os
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -14,20 +11,20 @@ from pydantic import TypeAdapter
 
 from eplb_evolve.errors import EnvironmentProblem, EplbError
 from eplb_evolve.gateway.app import Gateway
+from eplb_evolve.gateway.local import DryRun
 from eplb_evolve.gateway.proxies import keep_loopback_direct
 from eplb_evolve.gateway.settings import FAILED, NAME, READY, Service
+from eplb_evolve.parent_death import die_with_parent
 
-_PR_SET_PDEATHSIG = 1
 
-
-def serve(service: Service) -> None:
+def serve(service: Service, dry_run: DryRun) -> None:
     """Probe the endpoints, then listen on the loopback interface until killed or interrupted.
 
     Raises EplbError when that cannot be done.
     """
     keep_loopback_direct(urls=[model.api_base for model in service.gateway.models.values()])
     with listen(service.port) as listener:
-        gateway = Gateway(service, dry_runs=service.run is not None)
+        gateway = Gateway(service, dry_run=dry_run)
         unusable = asyncio.run(gateway.probe())
         if unusable:
             raise EnvironmentProblem(unusable)
@@ -62,21 +59,15 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def _die_with(parent: int) -> bool:
-    """Have the kernel kill this process when its parent ends, however it ends; False when it has ended already."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    return os.getppid() == parent
-
-
-def main() -> int:
+def main(dry_run: DryRun) -> int:
     """Serve until killed; returns an exit code when that cannot be done."""
     service = TypeAdapter(Service).validate_json(sys.stdin.read())
-    if service.parent is not None and not _die_with(service.parent):
-        return EnvironmentProblem.exit_code
+    if service.parent is not None:
+        die_with_parent(service.parent)
     if service.run is not None:
         Path(service.run).mkdir(parents=True, exist_ok=True)
     try:
-        serve(service)
+        serve(service, dry_run)
     except EplbError as problem:
         print(f"{FAILED}{problem}", flush=True)
         return problem.exit_code
@@ -86,7 +77,3 @@ def main() -> int:
         print(f"{FAILED}the gateway failed: {type(problem).__name__}", flush=True)
         return EnvironmentProblem.exit_code
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

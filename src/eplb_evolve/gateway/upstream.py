@@ -21,7 +21,8 @@ from eplb_evolve.gateway.secret import Secret
 from eplb_evolve.gateway.settings import ForwardedModel, GatewaySettings
 from eplb_evolve.gateway.usage import Usage, read_usage
 from eplb_evolve.gateway.waits import Backoff, asked_to_wait
-from eplb_evolve.gateway.words import error_words, line, unreachable
+from eplb_evolve.gateway.words import error_words, unreachable
+from eplb_evolve.hostile_text import sentence
 
 _TRANSIENT = (408, 409, 425, 429)
 _FINAL_BEFORE_A_REPLY = (401, 403, 404, 405, 407)
@@ -247,7 +248,7 @@ def _decoded(content: bytes) -> str:
 def _shown(url: str) -> str:
     """An address without what may be secret in it: user, password, query."""
     address = urlsplit(url)
-    return line(f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}")
+    return sentence(f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}")
 
 
 async def _sleep(seconds: float, stop: asyncio.Event | None) -> None:

@@ -2,11 +2,11 @@
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eplb_evolve import durable
 from eplb_evolve.errors import UsageError
 from eplb_evolve.gateway.settings import ForwardedModel
 
@@ -97,13 +97,7 @@ class Totals:
         )
         if self._file is None:
             return
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        new = self._file.with_suffix(".tmp")
-        with new.open("w", encoding="utf-8") as file:
-            json.dump(self.as_dict(), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._file)
+        durable.write_text(self._file, json.dumps(self.as_dict(), indent=1))
 
     def as_dict(self) -> dict[str, Any]:
         """What usage.json and GET /v1/usage say."""

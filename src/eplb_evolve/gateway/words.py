@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from eplb_evolve.gateway.proxies import proxy_variable
-from eplb_evolve.hostile_text import printable
+from eplb_evolve.hostile_text import sentence
 
-_MOST = 400
 _NAMES = (
     "message",
     "msg",
@@ -41,13 +40,7 @@ def error_words(text: str) -> str:
         found = _words(json.loads(text))
     except (ValueError, RecursionError):
         found = _page_words(text) if is_page(text) else text
-    return line(found) or "it gives no reason"
-
-
-def line(text: str) -> str:
-    """On one line, shortened, safe for a terminal."""
-    joined = printable(" ".join(text.split()))
-    return joined if len(joined) <= _MOST else joined[: _MOST - 4] + " ..."
+    return sentence(found) or "it gives no reason"
 
 
 def _words(body: Any) -> str:
@@ -82,7 +75,7 @@ def unreachable(error: BaseException, url: str) -> Unreachable:
         if found is not None:
             return found
     first = error.__cause__ or error
-    return Unreachable(line(f"the connection failed: {str(first) or type(first).__name__}"), final=False)
+    return Unreachable(sentence(f"the connection failed: {str(first) or type(first).__name__}"), final=False)
 
 
 def _meaning(cause: BaseException, url: str) -> Unreachable | None:

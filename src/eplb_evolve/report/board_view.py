@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from eplb_evolve.board.metrics import BY_NAME, Metric
 from eplb_evolve.board.rows import Row, Table
 from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.hostile_text import printable
+from eplb_evolve.hostile_text import sentence
 from eplb_evolve.report.figures_measured import INTERVALS
 from eplb_evolve.report.gather import Run
-from eplb_evolve.report.text import clip, said
+from eplb_evolve.report.text import said
 
 RANKED_EVOLVED, UNRANKED_EACH = 25, 8
 COLUMNS = (
@@ -93,7 +93,7 @@ def view(table: Table, run: Run) -> Board:
         cells = [_cell(metric, row.evaluation, alike) for metric in columns]
         return Line(
             row.rank,
-            clip(printable(row.name), 60),
+            sentence(row.name, 60),
             row.provenance,
             cells,
             said(note, 160),

@@ -9,8 +9,7 @@ from markupsafe import Markup, escape
 from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String, _TokenType
 
-from eplb_evolve.hostile_text import printable
-from eplb_evolve.report.text import clip
+from eplb_evolve.hostile_text import clip, printable
 
 LONGEST_LINE = 300
 CONTEXT = 3

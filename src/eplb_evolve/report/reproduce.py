@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eplb_evolve.hostile_text import printable
+from eplb_evolve.hostile_text import printable, without_folders
 from eplb_evolve.report.gather import Run
-from eplb_evolve.report.text import said, without_folders, without_keys
+from eplb_evolve.report.text import said, without_keys
 from eplb_evolve.runs.run_info import RunInfo
 
 

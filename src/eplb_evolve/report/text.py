@@ -6,21 +6,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from eplb_evolve.hostile_text import printable
+from eplb_evolve.hostile_text import clip, sentence, without_folders
 
-_PATH = re.compile(r"(?<![\w.:/<-])/(?:[\w.+@~-]+/)+")
 _API_KEY = re.compile(r"^(\s*(?:- )?[\"']?api_key[\"']?\s*:\s*)(?!\$\{\w+\}\s*$|none\b|null\b|~)(\S.*)$", re.MULTILINE)
 _FOR_SCRIPT = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
-
-
-def clip(text: str, most: int) -> str:
-    """At most `most` letters, the last an ellipsis where something was cut off."""
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def without_folders(text: str) -> str:
-    """Absolute paths cut to their last part: a report says nothing of one machine's folders."""
-    return _PATH.sub("", text)
 
 
 def without_keys(config: str) -> str:
@@ -30,7 +19,7 @@ def without_keys(config: str) -> str:
 
 def said(text: str, most: int = 400) -> str:
     """A candidate's or tool's words as prose shows them: one line, no folders, clipped."""
-    return clip(printable(without_folders(" ".join(text.split()))), most)
+    return sentence(without_folders(text), most)
 
 
 def for_plot(text: str, most: int = 120) -> str:

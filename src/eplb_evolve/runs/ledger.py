@@ -14,6 +14,7 @@ from typing import Any
 
 from eplb_evolve.errors import EnvironmentProblem, UsageError
 from eplb_evolve.evaluation.result import Evaluation, OnWorkload
+from eplb_evolve.growing_file import GrowingFile
 
 FILE_NAME = "ledger.jsonl"
 PROGRAMS = "programs"
@@ -43,6 +44,7 @@ class Ledger:
     def __init__(self, run: Path) -> None:
         self.run = run
         self.file = run / FILE_NAME
+        self._growing, self._entries = GrowingFile(self.file), list[Entry]()
 
     def keep_program(self, source: bytes, sha256: str) -> Path:
         """Store a program's text under its hash; the path that ledger lines and leaderboards name."""
@@ -71,15 +73,15 @@ class Ledger:
                 os.close(descriptor)
 
     def entries(self) -> list[Entry]:
-        """Every complete line, oldest first; a torn line is skipped."""
+        """Every complete line, oldest first; a torn line is skipped. Only what is new is read."""
         try:
-            lines = self.file.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return []
+            parsed = [parse(line) for line in self._growing.new_lines()]
         except OSError as problem:
             raise UsageError(f"cannot read {self.file}: {problem.strerror}; give a run's folder") from problem
-        parsed = (parse(line) for line in lines)
-        return [entry for entry in parsed if entry is not None]
+        if self._growing.replaced:
+            self._entries = []
+        self._entries += [entry for entry in parsed if entry is not None]
+        return list(self._entries)
 
     def best(self, split: str) -> Entry | None:
         """The first of the feasible entries with the highest combined_score; None before there is one."""

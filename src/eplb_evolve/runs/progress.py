@@ -4,7 +4,6 @@ import bisect
 import contextlib
 import datetime
 import json
-import os
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Literal, cast
 from eplb_evolve.ending import read_ending
 from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.gateway.usage import FILE_NAME as USAGE_NAME
+from eplb_evolve.growing_file import GrowingFile
 from eplb_evolve.runs.ledger import FILE_NAME as LEDGER_NAME
 from eplb_evolve.runs.ledger import Entry, parse
 from eplb_evolve.runs.origin import Origins
@@ -99,12 +99,12 @@ class Follower:
 
     def __init__(self, run: Path) -> None:
         self.run = run
+        self._ledger = GrowingFile(run / LEDGER_NAME)
         self._starts: list[RunInfo] = []
         self._starts_changed_ns = 0
         self._forget()
 
     def _forget(self) -> None:
-        self._read_until = 0
         self._ended_at: list[float] = []
         self._feasible = self._invalid = self._evaluator_failed = 0
         self._best: Seen | None = None
@@ -178,17 +178,10 @@ class Follower:
 
     def _read_ledger(self) -> None:
         """Take in the lines that were completed since the last look; a torn last line waits for its rest."""
-        try:
-            with (self.run / LEDGER_NAME).open("rb") as file:
-                if os.fstat(file.fileno()).st_size < self._read_until:
-                    self._forget()  # another file by the same name
-                file.seek(self._read_until)
-                new = file.read()
-        except FileNotFoundError:
-            return
-        complete = new[: new.rfind(b"\n") + 1]
-        self._read_until += len(complete)
-        for line in complete.split(b"\n")[:-1]:
+        lines = self._ledger.new_lines()
+        if self._ledger.replaced:
+            self._forget()
+        for line in lines:
             entry = parse(line)
             if entry is not None and entry.evaluation.split == "search":
                 with contextlib.suppress(ValueError):  # a time that is none: not a line of ours

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from eplb_evolve import durable
 from eplb_evolve.errors import UsageError
 
 FILE_NAME = "run.json"
@@ -56,11 +57,8 @@ def add_start(run: Path, info: RunInfo, kept: str | None = None) -> None:
     kept: the configuration as it can be read from there, with absolute paths; by default as it is.
     """
     known = [dataclasses.asdict(each) for each in read_starts(run)]
-    run.mkdir(parents=True, exist_ok=True)
-    temporary = run / f"{FILE_NAME}.tmp"
-    temporary.write_text(json.dumps([*known, dataclasses.asdict(info)], indent=1) + "\n", encoding="utf-8")
-    temporary.replace(run / FILE_NAME)
-    (run / CONFIG_NAME).write_text(info.config if kept is None else kept, encoding="utf-8")
+    durable.write_text(run / FILE_NAME, json.dumps([*known, dataclasses.asdict(info)], indent=1) + "\n")
+    durable.write_text(run / CONFIG_NAME, info.config if kept is None else kept)
 
 
 def configuration_of(run: Path) -> Path | None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from eplb_evolve import machine
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem, machine_refuses
+from eplb_evolve.hostile_text import without_places
 from eplb_evolve.placement import Ints, Topology
 from eplb_evolve.sandbox import kernel, leftovers
 from eplb_evolve.sandbox.files import remove_tree
@@ -27,7 +28,6 @@ from eplb_evolve.sandbox.levels import STRONGEST_ON_GPU, Level
 from eplb_evolve.sandbox.limits import Limits
 from eplb_evolve.sandbox.probe import weaker
 from eplb_evolve.sandbox.protocol import DTYPES, INPUT_BYTES, MESSAGE_BYTES
-from eplb_evolve.sandbox.scrub import scrub
 from eplb_evolve.sandbox.shortage import Shortage
 
 START_SECONDS = 120.0
@@ -254,7 +254,7 @@ class Worker:
         if "failed" in message:
             if shortage := self._shortage.problem():
                 raise EnvironmentProblem(shortage)
-            reason = scrub(message["failed"], self._workdir)
+            reason = without_places(message["failed"], self._workdir)
             raise CandidateFailure(reason, message.get("public", reason))
         return message
 
@@ -262,7 +262,7 @@ class Worker:
         """The end of what the candidate printed, for a person or a proposer to read."""
         size = os.fstat(self._log).st_size
         text = os.pread(self._log, LOG_BYTES, max(0, size - LOG_BYTES)).decode("utf-8", "replace")
-        return scrub(text, self._workdir)
+        return without_places(text, self._workdir)
 
     def close(self) -> None:
         """Kill everything that the candidate started, drop channel and mappings, remove the work directory."""

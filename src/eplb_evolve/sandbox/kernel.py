@@ -11,7 +11,7 @@ CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
 F_ADD_SEALS, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_FUTURE_WRITE = 1033, 1, 2, 4, 16
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 36, 38
+_PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 4, 22, 36, 38
 _SECCOMP_MODE_FILTER = 2
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -29,11 +29,6 @@ def _check(result: int, what: str) -> int:
 
 def _prctl(option: int, value: int, pointer: object = None) -> None:
     _check(_libc.prctl(option, ctypes.c_ulong(value), pointer, None, None), f"prctl({option})")
-
-
-def set_parent_death_signal(signal: int) -> None:
-    """The signal that this process gets when the thread that forked it ends. A change of uid clears it."""
-    _prctl(_PR_SET_PDEATHSIG, signal)
 
 
 def become_subreaper() -> None:

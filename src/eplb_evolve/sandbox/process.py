@@ -7,17 +7,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from eplb_evolve.sandbox import kernel
+from eplb_evolve import parent_death
 
-
-def die_with_parent(expected_parent: int) -> None:
-    """Have the kernel kill this process when its parent thread ends; exit at once if it already has.
-
-    In a new pid namespace the parent's id is 0. Call it after any change of user, which undoes it.
-    """
-    kernel.set_parent_death_signal(signal.SIGKILL)
-    if os.getppid() != expected_parent:
-        os._exit(1)
+die_with_parent = parent_death.die_with_parent
 
 
 def threads(pid: int) -> list[int]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eplb_evolve.errors import UsageError
+from eplb_evolve.hostile_text import sentence
 
 Counts = NDArray[np.uint32]
 Sums = NDArray[np.uint64]
@@ -30,7 +31,7 @@ def accept(values: Any, where: str) -> Counts:
     try:
         array = np.asarray(values)
     except (ValueError, TypeError, OverflowError, RuntimeError) as problem:  # of lists of unequal length, say
-        raise UsageError(f"{where}: not an array of numbers: {_one_line(problem)}") from problem
+        raise UsageError(f"{where}: not an array of numbers: {sentence(str(problem))}") from problem
     if array.dtype.kind not in "uif":
         raise UsageError(f"{where}: counts must be whole numbers, but their type is {array.dtype}; convert them first")
     if array.ndim != 3:
@@ -61,10 +62,6 @@ def _refuse(wrong: NDArray[np.bool_], array: NDArray[Any], where: str, why: str)
         place = np.unravel_index(int(wrong.argmax()), wrong.shape)
         named = ", ".join(f"{axis} {index}" for axis, index in zip(AXES, place, strict=True))
         raise UsageError(f"{where}: {named}: {array[place]} {why}")
-
-
-def _one_line(problem: Exception) -> str:
-    return " ".join(str(problem).split())
 
 
 def write_counts(path: Path, counts: Any) -> str:
@@ -100,7 +97,7 @@ def read_counts(path: Path, sha256: str, shape: tuple[int, int, int]) -> Counts:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             counts = archive[KEY]
     except (KeyError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise UsageError(f"{path.name}: not an .npz archive with an array '{KEY}' ({_one_line(error)})") from error
+        raise UsageError(f"{path.name}: not an .npz archive with an array '{KEY}' ({sentence(str(error))})") from error
     if counts.shape != shape:
         raise UsageError(f"{path.name}: '{KEY}' has shape {list(counts.shape)}, the card says {list(shape)}")
     return accept(counts, path.name)

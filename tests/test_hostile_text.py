@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eplb_evolve.sandbox.scrub import scrub
+from eplb_evolve.hostile_text import without_places
 
 
 @pytest.mark.parametrize(
@@ -16,27 +16,27 @@ from eplb_evolve.sandbox.scrub import scrub
         ("/tmp/eplb-sandbox-x/tmpy", "<sandbox>"),
         (sys.prefix, "<python>"),
         (sys.base_prefix, "<python>"),
-        (str(Path(__file__).parents[2]), "<project>"),
+        (str(Path(__file__).parents[1]), "<project>"),
         (str(Path.home()), "<home>"),
     ],
 )
 def test_places_are_named_not_shown(place, name):
-    said = scrub(f'File "{place}/x.py", line 1', "/tmp/eplb-sandbox-x/tmpy")
+    said = without_places(f'File "{place}/x.py", line 1', "/tmp/eplb-sandbox-x/tmpy")
     assert place not in said
     assert name in said
 
 
 @given(st.text(st.characters(), max_size=50))
 def test_what_is_left_can_be_encoded_and_shown(text):
-    said = scrub(text, "/nowhere")
+    said = without_places(text, "/nowhere")
     said.encode()
-    assert all(character in "\n\t" or character.isprintable() or ord(character) >= 0xA0 for character in said)
+    assert all(character in "\n\t" or character.isprintable() for character in said)
 
 
 @pytest.mark.parametrize("trick", ["\x1b[2J", "\ud800", "\u202e", "\u200b", "\x00", "\x9b"])
-def test_tricks_become_question_marks(trick):
-    assert scrub(f"a{trick[0]}b", "/nowhere") == "a?b"
+def test_tricks_are_spelled_out(trick):
+    assert without_places(f"a{trick[0]}b", "/nowhere") == f"a{trick[0].encode('unicode_escape').decode()}b"
 
 
 def test_letters_of_other_alphabets_stay():
-    assert scrub("Überraschung 平衡 ё", "/nowhere") == "Überraschung 平衡 ё"
+    assert without_places("Überraschung 平衡 ё", "/nowhere") == "Überraschung 平衡 ё"

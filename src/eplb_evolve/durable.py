@@ -1,0 +1,31 @@
+"""Files that are either the old or the new one, whole, whatever ends the process or the machine meanwhile."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_text(file: Path, text: str) -> None:
+    """Replace `file` by one that holds `text`; on disk when this returns. Its folder is made if need be.
+
+    Raises OSError, and leaves the old file, where that cannot be done.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".tmp", dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as new:
+            new.write(text)
+            new.flush()
+            os.fsync(new.fileno())
+            os.fchmod(new.fileno(), file.stat().st_mode & 0o777 if file.exists() else 0o644)
+        os.replace(temporary, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # else the new name may be lost with the machine
+    finally:
+        os.close(folder)
