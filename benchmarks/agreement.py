@@ -25,8 +25,8 @@ from calibrated import fresh_block, net_ms, rounds_for, text
 
 from eplb_evolve import config, machine
 from eplb_evolve.evaluation.bench import Bench, open_bench
-from eplb_evolve.evaluation.sampling import estimate_block
 from eplb_evolve.evaluation.task import Task, build_task
+from eplb_evolve.evaluation.timed import Timed
 from eplb_evolve.evaluation.timing import Estimate
 from eplb_evolve.paths import project
 
@@ -59,7 +59,7 @@ def evaluations(programs: dict[str, Path], task: Task, bench: Bench, minutes: fl
     ends, rng = time.monotonic() + 60 * minutes, np.random.default_rng()
     while time.monotonic() < ends:
         for name, program in programs.items():
-            found[name].append(estimate_block(fresh_block(program, task, bench, rng), task.settings.timing))
+            found[name].append(Timed.of(fresh_block(program, task, bench, rng), task).estimate)
     return found
 
 

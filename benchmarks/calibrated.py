@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from eplb_evolve.evaluation.bench import Bench
-from eplb_evolve.evaluation.block import Block, run_block
+from eplb_evolve.evaluation.block import CANDIDATE, Block, run_block
 from eplb_evolve.evaluation.calls import Caller, warm
-from eplb_evolve.evaluation.sampling import counted, enough
+from eplb_evolve.evaluation.sampling import enough
 from eplb_evolve.evaluation.task import Task
+from eplb_evolve.evaluation.timed import Timed
 
 TRIAL_ROUNDS = (2_000, 40_000)
 TEXT = """
@@ -74,12 +75,12 @@ def fresh_block(program: Path, task: Task, bench: Bench, rng: np.random.Generato
     with closing(bench.zygote.spawn(program, task.settings.limits)) as worker:
         warm(worker, workload.windows.shape[1:], workload.topology, rng)
         caller = Caller(worker, workload.topology, workload.name, rng)
-        return run_block(caller, task, bench, rng, lambda block: enough(block, plan))
+        return run_block({CANDIDATE: caller}, task, bench, rng, lambda block: enough(block, plan))
 
 
 def net_ms(block: Block, task: Task) -> float:
     """Median net milliseconds of the calls that count."""
-    return 1e3 * float(np.median(counted(block, task.settings.timing)[0]))
+    return 1e3 * float(np.median(Timed.of(block, task).own.net))
 
 
 def rounds_for(wanted_ms: float, measured_ms: Callable[[int], float]) -> int:

@@ -35,7 +35,8 @@ import policies
 from eplb_evolve import config, machine
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.evaluation import checks
-from eplb_evolve.evaluation.constraint import CallBalance, judge, measure
+from eplb_evolve.evaluation.balance import CallBalance, measure
+from eplb_evolve.evaluation.constraint import judge
 from eplb_evolve.evaluation.inputs import NOISE, CallInputs, perturb
 from eplb_evolve.evaluation.settings import Thresholds
 from eplb_evolve.paths import project

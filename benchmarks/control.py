@@ -108,7 +108,7 @@ def make_run(plan: Plan, scratch: Path) -> dict[str, object]:
             {
                 "valid": entry.evaluation.valid,
                 "feasible": entry.evaluation.feasible,
-                "speedup": entry.evaluation.speedup_over_seed,
+                "speedup": entry.evaluation.figure("speedup_over_seed"),
                 "wall_s": round(entry.evaluation.wall_s, 2),
                 "first_call_ms": entry.evaluation.first_call_ms,
                 "operators": "+".join(entry.operators),

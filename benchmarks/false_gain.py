@@ -25,9 +25,9 @@ import numpy as np
 from eplb_evolve import config, machine, reference
 from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.calls import Caller
+from eplb_evolve.evaluation.objectives import Incumbent
+from eplb_evolve.evaluation.objectives.time import time_score
 from eplb_evolve.evaluation.pipeline import evaluate
-from eplb_evolve.evaluation.score import combined_score
-from eplb_evolve.evaluation.second_look import Incumbent
 from eplb_evolve.evaluation.settings import RobustThresholds
 from eplb_evolve.evaluation.task import Task, build_task
 from eplb_evolve.paths import project
@@ -54,15 +54,15 @@ def main() -> None:
     with closing(open_bench(task.settings)) as bench:
         for _ in range(arguments.evaluations):
             run = evaluate(arguments.program, task, bench, incumbent)
-            if not run.feasible or run.ratio_to_reference is None:
+            if not run.feasible or run.timing is None:
                 raise SystemExit(f"{arguments.program}: {run.reason}")
-            looked_twice += run.first_look_ratio is not None
-            first_looks.append(run.first_look_ratio or run.ratio_to_reference)
+            looked_twice += run.second_look is not None
+            first_looks.append(run.figure("first_look_ratio") or run.timing.ratio_to_reference)
             walls.append(run.wall_beyond_compilers_s)
-            if incumbent is None or run.won:
+            if incumbent is None or run.figure("won"):
                 changes += incumbent is not None
-                score, high = run.combined_score, run.ratio_high
-                incumbent = Incumbent(arguments.program, run.ratio_to_reference, score, high)
+                score, high = run.combined_score, run.timing.ratio_high
+                incumbent = Incumbent(arguments.program, run.timing.ratio_to_reference, score, high)
     assert incumbent is not None
     truth = statistics.median(first_looks)
     print(f"median first look (the truth)       {truth:.4f} x ref")
@@ -88,9 +88,9 @@ def raced(program: Path, task: Task, bench: Bench, races: int) -> list[float]:
     gains = []
     for _ in range(races):
         bench.keep_incumbent(program, older(program, quick, bench))
-        run = evaluate(program, quick, bench, Incumbent(program, BAD, combined_score(True, BAD, 1.0)))
-        assert run.gain is not None, run.reason
-        gains.append(run.gain)
+        run = evaluate(program, quick, bench, Incumbent(program, BAD, time_score(BAD)))
+        assert run.figure("gain") is not None, run.reason
+        gains.append(run.figure("gain"))
     return gains
 
 

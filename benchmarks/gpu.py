@@ -24,6 +24,7 @@ from eplb_evolve import machine, reference
 from eplb_evolve.errors import EplbError
 from eplb_evolve.evaluation.bench import MARKS, Bench, open_bench
 from eplb_evolve.evaluation.inputs import perturb
+from eplb_evolve.evaluation.measured import ratio_of
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.settings import Device, Settings
@@ -73,7 +74,7 @@ def measure(device: Device, settings: Settings, repeats: int = REPEATS) -> Repor
         null = _null_call(bench, task)
         programs = {name: file for name, file in PROGRAMS.items() if declared_device(file) in ("cpu", device)}
         rows = {name: evaluate(program, task, bench) for name, program in programs.items()}
-        again = [evaluate(PROGRAMS[REPEATED], task, bench).ratio_to_reference for _ in range(repeats)]
+        again = [ratio_of(evaluate(PROGRAMS[REPEATED], task, bench)) for _ in range(repeats)]
     ratios = [ratio for ratio in again if ratio is not None]
     deviation = statistics.stdev(ratios) / statistics.mean(ratios) if len(ratios) == repeats else None
     return Report(device, null.seconds * 1e3, null.spread * 1e3, start, rows, deviation)
@@ -104,8 +105,8 @@ def table(reports: list[Report]) -> str:
         for name, row in report.rows.items():
             if row.feasible:
                 figures = (
-                    f"{row.time_ms:.3g} | {row.time_ms_low:.3g} to {row.time_ms_high:.3g} | "
-                    f"{row.ratio_to_reference:.3g} | {row.first_call_ms:,.0f} | {row.balancedness:.4f}"
+                    f"{row.timing.time_ms:.3g} | {row.timing.time_ms_low:.3g} to {row.timing.time_ms_high:.3g} | "
+                    f"{row.timing.ratio_to_reference:.3g} | {row.first_call_ms:,.0f} | {row.balance.balancedness:.4f}"
                 )
             else:
                 figures = f"- | - | - | - | {row.reason}"
@@ -124,19 +125,23 @@ def table(reports: list[Report]) -> str:
     return "\n".join(lines)
 
 
+def _as_dict(report: Report) -> dict[str, object]:
+    return vars(report) | {"rows": {name: row.as_dict() for name, row in report.rows.items()}}
+
+
 def write(reports: list[Report], folder: Path) -> None:
     """benchmark.json with every figure, README.md for people."""
     on_gpu = next(report for report in reports if report.device == "cuda")
-    first = next(iter(on_gpu.rows.values()))
+    where = next(iter(on_gpu.rows.values())).conditions
     when = datetime.datetime.now(datetime.UTC).date().isoformat()
-    clocks = ", ".join(sorted({row.clocks for row in on_gpu.rows.values() if row.clocks})) or "not read"
+    clocks = ", ".join(sorted({told for row in on_gpu.rows.values() if (told := row.figure("clocks"))})) or "not read"
     folder.mkdir(parents=True, exist_ok=True)
     data = {
         "when": when,
-        "machine": first.machine,
-        "sandbox_level": first.sandbox_level,
+        "machine": where.machine,
+        "sandbox_level": where.sandbox_level,
         "workload": WORKLOAD,
-        "reports": [dataclasses.asdict(report) for report in reports],
+        "reports": [_as_dict(report) for report in reports],
     }
     (folder / "benchmark.json").write_text(json.dumps(data, indent=1) + "\n")
     (folder / "README.md").write_text(
@@ -144,7 +149,7 @@ def write(reports: list[Report], folder: Path) -> None:
 
 Written by `make gpu` (benchmarks/gpu.py), {when}.
 
-{first.machine}; clocks just after the timed calls: {clocks} (SM/memory); sandbox level {first.sandbox_level}.
+{where.machine}; clocks just after the timed calls: {clocks} (SM/memory); sandbox level {where.sandbox_level}.
 Workload {WORKLOAD}, search windows.
 
 {table(reports)}

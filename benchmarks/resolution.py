@@ -22,8 +22,8 @@ from calibrated import fresh_block, net_ms, rounds_for, text
 from eplb_evolve import config, machine
 from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.block import Block
-from eplb_evolve.evaluation.sampling import estimate_block
 from eplb_evolve.evaluation.task import Task, build_task
+from eplb_evolve.evaluation.timed import Timed
 from eplb_evolve.paths import project
 
 TIMES_MS = (0.15, 0.20, 0.30)
@@ -79,7 +79,7 @@ def main() -> None:
 
 def row(wanted_ms: float, blocks: list[Block], task: Task) -> str:
     """One line of the table; every other block is of the slower program."""
-    estimates = [estimate_block(block, task.settings.timing) for block in blocks]
+    estimates = [Timed.of(block, task).estimate for block in blocks]
     ratios = np.array([each.ratio for each in estimates])
     found = [np.median([each.time_ms for each in estimates[which::2]]) for which in (0, 1)]
     slower_first = np.arange(len(blocks) - 1) % 2 == 1

@@ -29,8 +29,9 @@ import policies
 import torch
 
 from eplb_evolve import machine
+from eplb_evolve.evaluation.balance import CallBalance, measure
 from eplb_evolve.evaluation.checks import CALLS, CLOSE, MORE_ROBUST_CALLS
-from eplb_evolve.evaluation.constraint import CallBalance, judge, measure
+from eplb_evolve.evaluation.constraint import judge
 from eplb_evolve.evaluation.inputs import NOISE, CallInputs, perturb
 from eplb_evolve.evaluation.robust_loads import RobustLoad, robust_loads
 from eplb_evolve.evaluation.settings import TRADED, Thresholds

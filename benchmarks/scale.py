@@ -21,11 +21,11 @@ import torch
 from algorithms import loaded
 
 from eplb_evolve import machine
+from eplb_evolve.evaluation.simulation import simulate
 from eplb_evolve.paths import project
 from eplb_evolve.placement import Floats, Ints, Topology, initial_phy2log
 from eplb_evolve.serving.cost import net_throughput, transfer_s
 from eplb_evolve.serving.presets import deployment
-from eplb_evolve.serving.simulation import simulate
 
 LAYERS, EXPERTS, REPLICAS = 58, 256, 288
 GPUS = (10, 100, 1000, 10_000)

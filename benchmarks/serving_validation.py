@@ -13,10 +13,11 @@ import time
 import numpy as np
 
 from eplb_evolve import machine, reference
+from eplb_evolve.evaluation.simulation import simulate
 from eplb_evolve.paths import project
 from eplb_evolve.serving.cost import transfer_s
+from eplb_evolve.serving.course import Course
 from eplb_evolve.serving.presets import HARDWARE, MODELS, Deployment
-from eplb_evolve.serving.simulation import Course, simulate
 from eplb_evolve.workload import catalog
 
 V2_LITE = Deployment("vLLM PR 28369", MODELS["deepseek-v2-lite"], HARDWARE["h100"], 8, 1.0, 1.0, 0.0, {})

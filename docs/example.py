@@ -14,11 +14,14 @@ print(f"{workload}: {windows} windows of {layers} layers x {experts} experts; al
 found = eplb_evolve.evaluate(program, workload, split="holdout")
 if not found.feasible:
     sys.exit(f"{program}: {found.reason}")
-print(f"{program}: {found.time_ms:.3g} ms, balancedness {found.balancedness:.3f}, net {found.net_blocking_3000:.3f}")
+print(
+    f"{program}: {found.timing.time_ms:.3g} ms, {found.balance.balancedness_ratio:.3f} x the reference's balancedness, "
+    f"{100 * found.serving.net_gain:+.2f} % of throughput gained on it"
+)
 
 both = eplb_evolve.compare(program, "seeds/sglang_vec.py", workload)
 print(f"{both.time.value:.3f} times the time of sglang_vec, 95 % interval {both.time.low:.3f} to {both.time.high:.3f}")
 
 for table in eplb_evolve.leaderboard(workload=workload):
     for row in table.rows:
-        print(row.rank, row.name, row.provenance, row.evaluation.ratio_to_reference)
+        print(row.rank, row.name, row.provenance, row.evaluation.figure("ratio_to_reference"))

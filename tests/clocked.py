@@ -7,14 +7,14 @@ call of the reference does.
 import contextlib
 import itertools
 import types
+from pathlib import Path
 
 import torch
 
 from eplb_evolve import reference
 from eplb_evolve.errors import CandidateFailure
-from eplb_evolve.evaluation.bench import Bench, ReferenceCall
-from eplb_evolve.evaluation.constraint import measure
-from eplb_evolve.placement import Placement
+from eplb_evolve.evaluation.bench import Bench
+from eplb_evolve.evaluation.calls import Caller
 from eplb_evolve.sandbox.client import CallResult
 
 REFERENCE_S = 0.01
@@ -102,7 +102,5 @@ class Clocked(Bench):
     def call_mark(self, *_):
         return 0.0
 
-    def call_reference(self, inputs, topology, _cpus=None):
-        outputs = reference.rebalance_experts(torch.from_numpy(inputs.weight), *topology.as_arguments())
-        phy2log, _, logcnt = (output.numpy() for output in outputs)
-        return ReferenceCall(REFERENCE_S, 0.0, measure(Placement(phy2log, logcnt), inputs, topology.gpus))
+    def reference_caller(self, topology, rng):
+        return Caller(Worker(Path(reference.__file__)), topology, "the reference", rng)

@@ -5,8 +5,8 @@ import datetime
 import json
 import os
 
-from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.evaluation.score import combined_score
+from evaluations import evaluated
+
 from eplb_evolve.runs.ledger import FILE_NAME, Entry
 from eplb_evolve.runs.run_info import RunInfo, add_start
 
@@ -20,13 +20,9 @@ def at(seconds):
 
 def entry(seconds, ratio=None, operators=("jit_run",), **fields):
     """An evaluation that ended `seconds` after START: feasible with a ratio, else invalid."""
-    evaluation = Evaluation("programs/p.py", f"sha{seconds}", "w", "search", "cpu", "some CPU", "rlimits")
-    if ratio is None:
-        given = {"reason": "call: it raised ValueError"}
-    else:
-        given = {"valid": True, "feasible": True, "time_ms": ratio, "ratio_to_reference": ratio}
-        given |= {"speedup_over_seed": 50 / ratio, "combined_score": combined_score(True, ratio, 1.0)}
-    return Entry(dataclasses.replace(evaluation, **(given | fields)), at(seconds), "T0", operators)
+    given = {"program": "programs/p.py", "sha256": f"sha{seconds}", "machine": "some CPU"}
+    given |= {"speedup_over_seed": 50 / ratio} if ratio is not None else {}
+    return Entry(evaluated(ratio, **given | fields), at(seconds), "T0", operators)
 
 
 def line(one):

@@ -1,17 +1,16 @@
 """Values that OpenEvolve accepts and a search cannot use: each is one sentence that names file, key and remedy."""
 
 import copy
-import dataclasses
 import re
 
 import pytest
 import yaml
+from evaluations import evaluated
 from support import ROOT
 
 from eplb_evolve import config
 from eplb_evolve.config_values import FIGURES
 from eplb_evolve.errors import UsageError
-from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.feedback import TOLD, metrics
 
 SHIPPED = yaml.safe_load((ROOT / "evolve_config.yaml").read_text())
@@ -292,11 +291,11 @@ def test_a_program_to_start_from_fits_into_max_code_length(changed, tmp_path):
 
 def test_each_figure_may_be_a_feature_and_is_there_for_every_program():
     """OpenEvolve drops a program that lacks one."""
-    invalid = Evaluation("p.py", "sha", "w", "search", "cpu", "some CPU", "full")
+    invalid = evaluated()
     assert set(TOLD) < FIGURES
     assert "balancedness" not in metrics(invalid)
     told = metrics(invalid, ("complexity", "balancedness", "samples"))
     assert (told["balancedness"], told["samples"], told["combined_score"]) == (0.0, 0.0, 0.0)
     assert "complexity" not in told
-    valid = dataclasses.replace(invalid, balancedness=0.9)
+    valid = evaluated(2.0, balancedness=0.9)
     assert metrics(valid, ("balancedness",)) == metrics(valid)

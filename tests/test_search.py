@@ -66,7 +66,9 @@ def test_the_embedded_search_runs_with_no_key_and_can_be_watched(configured, tmp
     assert entries[0].evaluation.feasible
     (seed,) = (json.loads(file.read_text()) for file in cache.rglob("measured-*.json"))
     for found in (entry.evaluation for entry in entries if entry.evaluation.valid):
-        assert found.speedup_over_seed == pytest.approx(seed["ratio_to_reference"] / found.ratio_to_reference)
+        assert found.timing.speedup_over_seed == pytest.approx(
+            seed["ratio_to_reference"] / found.timing.ratio_to_reference
+        )
     assert all((run / entry.evaluation.program).is_file() for entry in entries)
     (start,) = read_starts(run)
     assert (start.iterations, start.workload, start.objective, start.resumed) == (2, "gptoss20b-phased", "time", False)

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from eplb_evolve import reference
+from eplb_evolve.evaluation.candidate import read_program
 from eplb_evolve.evaluation.measured import DEEPSEEK_FORM_SHA256
-from eplb_evolve.evaluation.pipeline import read_program
 
 ROOT = Path(__file__).parents[1]
 SHAPES = [(16, 4, 2, 8), (12, 1, 1, 4), (24, 3, 2, 4), (12, 4, 4, 4)]

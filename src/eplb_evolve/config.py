@@ -17,7 +17,8 @@ from eplb_evolve.checked import shown
 from eplb_evolve.config_file import read_document
 from eplb_evolve.config_shape import check_keys
 from eplb_evolve.errors import UsageError, suggestion
-from eplb_evolve.evaluation.settings import TRADED, Device, Objective, Settings, Thresholds, Timing
+from eplb_evolve.evaluation.objectives import objective, refuse_several
+from eplb_evolve.evaluation.settings import Device, Settings, Thresholds, Timing
 from eplb_evolve.evaluation.task import Task, build_task, workload_names
 from eplb_evolve.gateway.local import BEHAVIOURS
 from eplb_evolve.gateway.parsing import Rules
@@ -52,7 +53,7 @@ class EplbSection:
     workload: str | tuple[str, ...] = "dsv3-composite"
     checks: tuple[str, ...] = ("gptoss20b-phased",)
     device: Device = "cpu"
-    objective: Objective = "time"
+    objective: str = "time"
     serving: Serving = field(default_factory=Serving)
     topology: Topology | None = None
     profile: str = "default"
@@ -66,12 +67,12 @@ class EplbSection:
 
     def task(self, folders: Sequence[Path]) -> Task:
         """What a search's programs are judged on, its workloads loaded from `folders`."""
-        return build_task(folders, self.workload, self.checks, self.settings(), topology=self.topology)
+        return refuse_several(build_task(folders, self.workload, self.checks, self.settings(), topology=self.topology))
 
     def settings(self) -> Settings:
         """The part that an evaluation needs."""
         return Settings(
-            thresholds=TRADED if self.objective == "net_throughput" else self.profiles[self.profile],
+            thresholds=objective(self.objective).thresholds or self.profiles[self.profile],
             timing=self.timing,
             limits=self.limits,
             device=self.device,
@@ -200,6 +201,7 @@ def _read_section(section: object, path: Path) -> EplbSection:
     except UsageError as problem:
         raise UsageError(f"{path}: eplb: {problem}") from problem
     try:
+        objective(eplb.objective)
         workload_names(eplb.workload)
     except UsageError as problem:
         raise UsageError(f"{path}: eplb.{problem}") from problem

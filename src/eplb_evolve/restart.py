@@ -10,10 +10,9 @@ import shutil
 import tempfile
 import uuid
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.evaluation.settings import Objective
+from eplb_evolve.evaluation.result import Evaluation, Status
 from eplb_evolve.feedback import artifacts, metrics
 from eplb_evolve.runs.ledger import Ledger
 from eplb_evolve.runs.trace import FILE_NAME as TRACE_NAME
@@ -56,7 +55,7 @@ def _measured(ledger: Ledger, since: float | None) -> dict[str, Evaluation]:
     found: dict[str, Evaluation] = {}
     for entry in ledger.entries():
         evaluation = entry.evaluation
-        judged = evaluation.split == "search" and not evaluation.evaluator_failed
+        judged = evaluation.conditions.split == "search" and evaluation.status is not Status.EVALUATOR_FAILED
         late = since is None or entry.seconds >= since - 1  # the ledger tells whole seconds
         if judged and late and (ledger.run / evaluation.program).is_file():
             found.setdefault(evaluation.sha256, evaluation)
@@ -107,7 +106,7 @@ def _add(database: Any, run: Path, found: dict[str, Evaluation]) -> int:
         known[sha256] = program.id
         added += 1
         if database.get(program.id) is not None:
-            told = artifacts(evaluation, cast(Objective, evaluation.objective))
+            told = artifacts(evaluation, evaluation.objective)
             database.store_artifacts(program.id, told)
     return added
 

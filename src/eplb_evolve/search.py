@@ -25,10 +25,11 @@ from eplb_evolve.config_paths import standing_alone
 from eplb_evolve.ending import end, forget_ending, read_ending
 from eplb_evolve.errors import MENDS, EnvironmentProblem, EplbError, UsageError, in_words, machine_refuses
 from eplb_evolve.evaluation.bench import Bench, open_bench
+from eplb_evolve.evaluation.candidate import failed
 from eplb_evolve.evaluation.measured import seed_ratio, with_speedup
-from eplb_evolve.evaluation.pipeline import evaluate, failed
-from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.evaluation.second_look import Incumbent
+from eplb_evolve.evaluation.objectives import Incumbent
+from eplb_evolve.evaluation.pipeline import evaluate
+from eplb_evolve.evaluation.result import Evaluation, Status
 from eplb_evolve.feedback import artifacts, metrics, progress_line
 from eplb_evolve.gateway import lifecycle
 from eplb_evolve.gateway.proxies import keep_loopback_direct
@@ -62,8 +63,8 @@ class Search:
             try:
                 evaluation = self._evaluate(program)
             except Exception as problem:  # not the candidate's fault: into the ledger, and the run goes on
-                evaluation = failed(program, source, self.task, self._bench, _told(problem))
-                evaluation = dataclasses.replace(evaluation, evaluator_failed=True)
+                fault = Status.EVALUATOR_FAILED
+                evaluation = failed(program, source, self.task, self._bench, _told(problem), fault)
                 self._drop_bench()
             try:
                 self._record(evaluation, source)
@@ -83,18 +84,18 @@ class Search:
 
     def _incumbent(self) -> Incumbent | None:
         best = self.ledger.best(self.task.split)
-        if best is None or best.evaluation.ratio_to_reference is None:
+        if best is None or best.evaluation.timing is None:
             return None
-        run = best.evaluation
+        run, timing = best.evaluation, best.evaluation.timing
         file = self.ledger.run / run.program
-        return Incumbent(file, best.evaluation.ratio_to_reference, run.combined_score, run.ratio_high, run.sha256)
+        return Incumbent(file, timing.ratio_to_reference, run.combined_score, timing.ratio_high, run.sha256)
 
     def _end_if_useless(self, evaluation: Evaluation) -> None:
         """End the search when the program that it starts from is invalid, or when nothing can be judged here.
 
         OpenEvolve's main process evaluates that program; a search that is resumed judges its first one in a worker.
         """
-        if evaluation.evaluator_failed:
+        if evaluation.status is Status.EVALUATOR_FAILED:
             if self._evaluator_keeps_failing():
                 self.end(f"the evaluator failed: {' '.join(evaluation.reason.split())}", EnvironmentProblem.exit_code)
             return
@@ -107,7 +108,9 @@ class Search:
         """Whether it has judged nothing since the last start, or failed FAILURES times in a row."""
         starts = read_starts(self.ledger.run)
         since = starts[-1].started if starts else ""
-        told = [each.evaluation.evaluator_failed for each in self.ledger.entries() if each.when >= since]
+        told = [
+            each.evaluation.status is Status.EVALUATOR_FAILED for each in self.ledger.entries() if each.when >= since
+        ]
         return all(told) or (len(told) >= FAILURES and all(told[-FAILURES:]))
 
     def end(self, sentence: str, exit_code: int) -> None:
@@ -131,8 +134,7 @@ class Search:
         tier, operators = (header.tier, header.operators) if header is not None else ("", ())
         entry = Entry(evaluation.at(str(kept.relative_to(self.ledger.run))), now(), tier, operators)
         self.ledger.append(entry)
-        score = evaluation.combined_score
-        best = evaluation.feasible and (before is None or score > before.evaluation.combined_score)
+        best = evaluation.outranks(before.evaluation if before is not None else None)
         print(progress_line(number, entry, best, self.task.settings.objective), file=sys.stderr, flush=True)
 
 

@@ -7,6 +7,7 @@ from typing import cast
 
 from eplb_evolve import config as configuration
 from eplb_evolve.errors import UsageError, suggestion
+from eplb_evolve.evaluation.objectives import refuse_several
 from eplb_evolve.evaluation.settings import Device
 from eplb_evolve.evaluation.task import SEPARATOR, Split, Task, build_task
 from eplb_evolve.evaluation.task import workload_names as names_in
@@ -50,7 +51,7 @@ def tasks(
                 )
             card = catalog.read_card(name, *place.workloads)
             topology = _overridden(topology or card.topology, given, card.shape[2])
-        built.append(build_task(place.workloads, name, section.checks, settings, chosen, topology))
+        built.append(refuse_several(build_task(place.workloads, name, section.checks, settings, chosen, topology)))
     return built
 
 

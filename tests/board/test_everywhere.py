@@ -1,23 +1,27 @@
 """One program on several workloads, side by side."""
 
 import io
+from dataclasses import asdict
 
+from evaluations import evaluated
 from rich.console import Console
 
 from eplb_evolve.board.everywhere import everywhere
 from eplb_evolve.board.markdown import to_markdown
-from eplb_evolve.board.rows import Row, tables
-from eplb_evolve.evaluation.result import Evaluation, OnWorkload
+from eplb_evolve.board.ranking import tables
+from eplb_evolve.board.rows import Row
+from eplb_evolve.board.shipped_rows import Shipped
+from eplb_evolve.evaluation.result import OnWorkload
 
 
 def row(name, workload, ratio, on=(), feasible=True, machine="some CPU"):
-    figures = {"valid": True, "feasible": feasible, "ratio_to_reference": ratio, "time_ms": ratio}
-    run = Evaluation(f"{name}.py", name, workload, "holdout", "cpu", machine, "full", **figures, on=on)
+    where = {"workload": workload, "split": "holdout", "machine": machine, "sandbox_level": "full"}
+    run = evaluated(ratio, program=f"{name}.py", sha256=name, **where, feasible=feasible, on=on)
     return Row(name, "baseline", run, link=f"../seeds/{name}.py")
 
 
 def on(workload, ratio, feasible=True):
-    return OnWorkload(workload, feasible, ratio, ratio, ratio, ratio, 0.8, 0.8, 0.5)
+    return asdict(OnWorkload(workload, feasible, ratio, ratio, ratio, ratio, 0.8, 0.8, 0.5))
 
 
 def test_a_program_of_two_tables_is_one_row():
@@ -38,10 +42,12 @@ def test_other_machines_do_not_mix():
 
 def test_it_is_shown_in_80_columns_and_in_markdown():
     names = ("dsv2lite-esft", "dsv3-composite", "gptoss20b-mixed", "gptoss20b-phased")
-    board = tables([row("embedded-net-throughput", name, 0.123) for name in names])
-    (found,) = everywhere(board)
+    rows = [row(program, name, 0.123) for name in names for program in ("embedded-net-throughput", "x")]
+    (found,) = everywhere(tables(rows))
     out = io.StringIO()
     Console(file=out, width=80).print(found.grid())
     assert all(len(line) <= 80 for line in out.getvalue().splitlines()[1:])
-    assert out.getvalue().count("0.123") == 4
-    assert "| [embedded-net-throughput](../seeds/embedded-net-throughput.py) | 0.123 | 0.123 |" in to_markdown(board)
+    assert out.getvalue().count("0.123") == 8
+    assert "| [embedded-net-throughput](../seeds/embedded-net-throughput.py) | 0.123 | 0.123 |" in to_markdown(
+        Shipped(rows)
+    )

@@ -1,27 +1,28 @@
 """What is recorded must be feasible, and the best in something."""
 
-import dataclasses
-
 import pytest
+from evaluations import evaluated
 
 from eplb_evolve.board.record_rule import refusal
 from eplb_evolve.board.rows import Row
-from eplb_evolve.evaluation.comparison import Comparison, Gap, Side
-from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.comparison import Compared, Comparison
+from eplb_evolve.evaluation.gap import Gap
+from eplb_evolve.evaluation.result import Conditions
 
 
 def measured(sha, ratio=1.0, balance=0.75, moved=0.9, **fields):
-    blank = Evaluation("p.py", sha, "w", "holdout", "cpu", "some CPU", "full", valid=True, feasible=True)
-    return dataclasses.replace(
-        blank,
-        ratio_to_reference=ratio,
-        ratio_low=ratio * 0.97,
-        ratio_high=ratio * 1.03,
-        balancedness=balance,
-        balancedness_reference=0.75,
-        transfers=moved,
-        **fields,
-    )
+    ends = {
+        "ratio_low": ratio * 0.97,
+        "ratio_high": ratio * 1.03,
+        "balancedness_ratio_low": balance / 0.75 - 0.001,
+        "balancedness_ratio_high": balance / 0.75 + 0.001,
+        "transfers_more": moved - 0.9,
+        "transfers_more_low": moved - 0.95,
+        "transfers_more_high": moved - 0.85,
+    }
+    figures = {"balancedness": balance, "balancedness_reference": 0.75, "transfers": moved} | ends
+    where = {"split": "holdout", "sandbox_level": "full"}
+    return evaluated(ratio, **where | {"sha256": sha} | figures | fields)
 
 
 def known(**figures):
@@ -34,15 +35,18 @@ def around(value, width):
 
 def gaps(own, other):
     """What a comparison finds of two programs, whose true figures these are."""
-    sides = [Side("p.py", True, "", 1.0, run.balancedness, run.transfers, 1.0) for run in (own, other)]
+    figures = [(run.timing.ratio_to_reference, run.balance.balancedness, run.balance.transfers) for run in (own, other)]
+    sides = [Compared("p.py", True, "", 1.0, balance, moved, 1.0) for _, balance, moved in figures]
+    (time, balance, moved), (others_time, others_balance, others_moved) = figures
     return Comparison(
         *sides,
-        time=around(own.ratio_to_reference / other.ratio_to_reference, 0.02),
-        balance=around(own.balancedness - other.balancedness, 0.0002),
+        time=around(time / others_time, 0.02),
+        balance=around(balance / others_balance, 0.0002),
         net=around(0.0, 0.1),
-        moved=around(own.transfers - other.transfers, 0.01),
+        moved=around(moved - others_moved, 0.01),
         samples=40,
-        **dict.fromkeys(("workload", "split", "device", "machine", "sandbox_level", "serving"), ""),
+        conditions=Conditions("", "", "", "", ""),
+        serving="",
     )
 
 
@@ -83,8 +87,8 @@ def test_a_program_must_be_better_than_each_known_one_in_something(own, accepted
 
 
 def test_what_was_measured_apart_does_not_decide():
-    """Stored on other calls: the program seems to move less and to balance better. On the same ones it does not."""
-    stored = measured("own", ratio=2.0, balance=0.76, moved=0.8)
+    """Stored figures whose intervals overlap: the program seems to move less and to balance better, and does not."""
+    stored = measured("own", ratio=2.0, balance=0.751, moved=0.85)
     reason = refusal([stored], known(), lambda _, row: gaps(measured("own", ratio=2.0), row.evaluation))
     assert "known is at least as good" in reason
 

@@ -5,6 +5,7 @@ import io
 import json
 
 import pytest
+from evaluations import evaluated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -12,29 +13,19 @@ from rich.console import Console
 from eplb_evolve.board import terminal
 from eplb_evolve.board.markdown import to_markdown
 from eplb_evolve.board.metrics import BY_NAME, METRICS
+from eplb_evolve.board.ranking import Reach, levels, pareto, tables
 from eplb_evolve.board.records import Record, read_records
-from eplb_evolve.board.rows import Row, evolved_rows, pareto, tables
+from eplb_evolve.board.rows import Row, evolved_rows
+from eplb_evolve.board.shipped_rows import Shipped
 from eplb_evolve.errors import UsageError
-from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.evaluation.score import combined_score
 from eplb_evolve.runs.ledger import Entry
 from eplb_evolve.runs.origin import declared_provenance
 from eplb_evolve.runs.run_info import versions
 
 
 def evaluation(name, ratio=None, **fields):
-    blank = Evaluation(f"{name}.py", name, "w", "holdout", "cpu", "some CPU", "rlimits")
-    given: dict = {}
-    if ratio:
-        score = combined_score(True, ratio, 1.0)
-        given = {
-            "valid": True,
-            "feasible": True,
-            "ratio_to_reference": ratio,
-            "time_ms": ratio,
-            "combined_score": score,
-        }
-    return dataclasses.replace(blank, **(given | fields))
+    about = {"program": f"{name}.py", "sha256": name, "split": "holdout", "machine": "some CPU"}
+    return evaluated(ratio, **about | fields)
 
 
 def row(name, ratio=None, provenance="evolved", **fields):
@@ -48,14 +39,14 @@ def test_faster_ranks_higher_and_infeasible_rows_have_no_rank():
     assert {each.name for each in table.rows if each.rank is None} == {"wrong", "near"}
 
 
-@pytest.mark.parametrize("field", ["workload", "split", "device", "machine", "objective"])
+@pytest.mark.parametrize("field", ["workload", "split", "device", "machine", "sandbox_level"])
 def test_only_comparable_rows_share_a_table(field):
     assert len(tables([row("one", 1.0), row("two", 2.0, **{field: "other"})])) == 2
 
 
 def test_the_last_measurement_of_a_program_counts():
     (table,) = tables([row("one", 1.0), row("one", 3.0)])
-    assert [each.evaluation.ratio_to_reference for each in table.rows] == [3.0]
+    assert [each.evaluation.timing.ratio_to_reference for each in table.rows] == [3.0]
 
 
 def test_the_terminal_table_fits_80_columns_and_gives_reasons():
@@ -98,7 +89,7 @@ def test_the_wide_table_has_every_figure_in_one_line_each():
 
 
 def costs(name, time, balance, moved):
-    return row(name, time, balancedness=balance, transfers=moved)
+    return row(name, time, balancedness_ratio=balance, transfers_more=moved)
 
 
 def test_the_front_is_what_nothing_beats_in_time_balance_and_transfers():
@@ -112,7 +103,7 @@ def test_the_front_is_what_nothing_beats_in_time_balance_and_transfers():
     ]
     assert pareto(rows) == {"fast", "balanced", "still", "twin"}
     assert pareto([]) == frozenset()
-    (table,) = tables([*rows, row("infeasible", 0.1, feasible=False, balancedness=0.9, transfers=0.0)])
+    (table,) = tables([*rows, row("infeasible", 0.1, feasible=False, balancedness_ratio=0.9, transfers_more=0.0)])
     assert {each.name for each in table.rows if each.front} == {"fast", "balanced", "still", "twin"}
 
 
@@ -130,12 +121,47 @@ def test_each_row_off_the_front_is_beaten_by_one_on_it(figures):
         assert bool(better) is (row_.name not in front)
 
 
+def between(name, *ends):
+    """A row with these intervals of time, balance and transfers around their middles."""
+    names = ("ratio", "balancedness_ratio", "transfers_more")
+    figures = {}
+    for which, (low, high) in zip(names, ends, strict=True):
+        figures |= {f"{which}_low": low, f"{which}_high": high, which: (low + high) / 2}
+    return row(name, figures.pop("ratio"), **figures)
+
+
+def test_a_row_is_beaten_beyond_the_intervals_only():
+    rows = [
+        between("best", (0.9, 1.1), (0.99, 1.01), (0.0, 0.1)),
+        between("tie", (1.0, 1.3), (0.98, 1.0), (0.05, 0.15)),
+        between("slow", (400.0, 410.0), (1.0, 1.02), (0.0, 0.1)),
+    ]
+    assert pareto(rows) == {"best", "tie"}
+
+
+def test_ties_do_not_chain():
+    """The second ties with the first and the third with the second: it is held against the best."""
+    rows = [
+        between("fast", (1.0, 1.1), (0.96, 0.98), (0.0, 0.1)),
+        between("middle", (2.0, 2.1), (0.97, 0.995), (0.0, 0.1)),
+        between("balanced", (3.0, 3.1), (0.99, 1.0), (0.0, 0.1)),
+    ]
+    assert pareto(rows) == {"fast", "middle"}
+
+
+def test_levels_are_cut_at_the_best():
+    assert levels([Reach(value, value - 0.6, value + 0.6) for value in (3.0, 1.0, 2.0, 2.5)]) == [1, 0, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("fields", "unstable"),
     [
-        ({"ratio_low": 0.95, "ratio_high": 1.05, "samples": 40, "undisturbed": 40}, False),
-        ({"ratio_low": 0.7, "ratio_high": 1.3, "samples": 40, "undisturbed": 40}, True),
-        ({"ratio_low": 0.95, "ratio_high": 1.05, "samples": 40, "undisturbed": 19}, True),
+        ({"time_ms_low": 0.95, "time_ms_high": 1.05, "samples": 40, "undisturbed": 40}, False),
+        ({"time_ms_low": 0.8, "time_ms_high": 1.2, "samples": 40, "undisturbed": 40}, True),
+        ({"samples": 40, "undisturbed": 19}, True),
+        ({"estimators_apart": 0.2}, True),
+        ({"throttled": 2}, True),
+        ({"floor_ms": 0.9}, False),
     ],
 )
 def test_a_row_is_marked_when_its_time_is_not_to_be_trusted(fields, unstable):
@@ -148,47 +174,40 @@ def test_a_time_under_the_clocks_resolution_is_a_bound():
     assert terminal.figure(row("one", 0.5, at_bound=True), "time_ms") == "<0.5"
 
 
-def served(name, net, **fields):
-    figures = {"net_blocking_3000": net, "net_background_3000": 1.25, "net_blocking_best": 1.1, "of_perfect": 0.5}
-    figures |= {"net_background_best": 1.2, "best_interval_steps": 1_000_000, "break_even_steps": 12_345.6}
-    return row(name, 1.0, serving="some-server, a rebalance every 3000 steps, blocking", **figures | fields)
-
-
-def test_what_programs_are_worth_to_a_server_stands_below_in_80_columns():
-    rows = [served("a" * 18, 1.1), served("b", 1.3, break_even_steps=None), row("old", 0.5)]
-    out = io.StringIO()
+def test_programs_found_under_another_objective_stand_in_the_same_table():
+    """They rank by the figures that the table goes by, whatever score they were found with."""
+    rows = [row("mine", 1.0), row("theirs", 0.5, objective="balance", combined_score=2.1, balancedness_ratio=1.001)]
     (table,) = tables(rows)
-    terminal.to_terminal(table, Console(file=out, width=80), limit=5)
-    below = out.getvalue().split("Throughput / that of never rebalancing, some-server:")[1]
-    assert all(len(line) <= 80 for line in below.splitlines())
-    assert below.index(" b ") < below.index("a" * 18)
-    assert "never" in below
-    assert "12,346" in below
-    assert "old" not in below
-    assert "| [b]() | 1.300 | 1.250 | 1.100 | 1.200 | 1,000,000 | never | 50 |" in to_markdown([table])
+    assert [each.name for each in table.rows] == ["theirs", "mine"]
+    (table,) = tables(rows, "balance")
+    assert [(each.name, each.rank) for each in table.rows] == [("theirs", 1), ("mine", None)]
 
 
-def test_a_search_for_net_throughput_shows_what_it_goes_by():
-    out = io.StringIO()
-    (table,) = tables([served("a", 1.1, net_throughput=1.2222, objective="net_throughput")])
-    terminal.to_terminal(table, Console(file=out, width=80), 5)
-    assert "1.2222" in out.getvalue()
+def test_figures_stand_beside_half_their_intervals():
+    ends = {"net_gain": 0.0123, "net_gain_low": 0.0113, "net_gain_high": 0.0133}
+    one = row("one", 1.0, ratio_low=0.9, ratio_high=1.1, balancedness_ratio=0.9987, **ends)
+    names = ("ratio_to_reference", "balancedness_ratio", "transfers", "net_gain")
+    assert terminal.figures(one, names) == ["1", ".1", "0.9987", "-", "-", "+1.23", ".10"]
+    assert terminal.headings(names) == ["x ref", "±", "bal.", "±", "moved", "gain", "±"]
 
 
 def test_markdown_links_every_row_to_its_program_and_gives_reasons():
     rows = [
         dataclasses.replace(each, link=f"records/{each.name}/") for each in (row("fast", 0.5), row("bad", reason="no"))
     ]
-    text = to_markdown(tables(rows))
-    assert "| 1 | [fast](records/fast/) | evolved | 0.5 |" in text
+    text = to_markdown(Shipped([*rows, row("alone", 1.0, workload="other")], "today", "eplb board", 90.0))
+    assert "| 1\\* | [fast](records/fast/) | evolved | 0.5 |" in text.replace("1 |", "1\\* |", 1)
     assert "| - | [bad](records/bad/) | evolved | - |" in text
     assert "- bad: no" in text
+    assert "Written by `eplb board` on today in 2 minutes" in text
+    assert "alone" not in text  # a table of one row compares nothing
 
 
 def test_every_column_is_a_declared_metric_of_an_evaluation():
     blank = evaluation("blank")
-    assert set(terminal.COLUMNS) | set(terminal.SERVING_COLUMNS) <= set(BY_NAME)
-    assert all(hasattr(blank, metric.name) for metric in METRICS)
+    assert set(terminal.COLUMNS) <= set(BY_NAME)
+    flat = {*blank.as_dict(), "ratio_spread"}
+    assert all({metric.name, *metric.interval} <= flat for metric in METRICS)
 
 
 def test_shares_are_shown_as_per_cent():

@@ -4,8 +4,10 @@ import json
 
 import pytest
 import yaml
+from evaluations import evaluated
 from support import ROOT, SEED
 
+from eplb_evolve.board.records import Record
 from eplb_evolve.evaluation import measured
 from eplb_evolve.runs.ledger import Ledger
 
@@ -172,14 +174,14 @@ def test_the_leaderboard_measures_seeds_and_confirms_a_run(eplb, project):
     assert "on the holdout windows" in err
     assert f"Best program: {kept}" in out
     assert "1 evaluations" in out
-    assert [entry.evaluation.split for entry in ledger.entries()] == ["search", "holdout"]
+    assert [entry.evaluation.conditions.split for entry in ledger.entries()] == ["search", "holdout"]
     rows = json.loads(eplb("leaderboard", "--json")[1])
     assert {row["provenance"] for row in rows} == {"seed", "reference", "evolved"}
     assert all(set(row) >= PROMISED | {"rank", "name", "provenance"} for row in rows)
     assert all(row["split"] == "holdout" for row in rows)
 
 
-def test_a_record_is_kept_and_lands_on_the_written_leaderboard(eplb, project):
+def test_a_record_is_kept(eplb, project):
     (project / "results").mkdir()
     code, _, err = eplb("record", SEED, "--name", "deepseek", "--from", "seed", "--workload", "gptoss20b-phased")
     assert code == 0, err
@@ -193,22 +195,37 @@ def test_a_record_is_kept_and_lands_on_the_written_leaderboard(eplb, project):
     assert "To be written" in readme
     assert record["worth"] in readme
     assert eplb("record", SEED, "--name", "deepseek", "--from", "seed")[0] == 2
-    assert eplb("leaderboard", "--write")[0] == 0
-    board = project / "results" / "LEADERBOARD.md"
-    assert "[deepseek](records/deepseek/)" in board.read_text()
+
+
+def test_the_board_measures_every_seed_and_record_together(eplb, project):
+    """Two seeds, the reference, and a program that a search found under another objective; all in one table."""
     (project / "seeds").unlink()
     (project / "seeds").mkdir()
     (project / "seeds" / "deepseek.py").write_text(SEED.read_text())  # all of them would take minutes
-    assert eplb("leaderboard", "--seeds", "--write")[0] == 0
-    written = board.read_text()
-    assert "[deepseek](../seeds/deepseek.py)" in written.split("holdout windows")[1]
-    standing = (project / "results" / "standing.json").read_text()
-    assert '"program": "seeds/deepseek.py"' in standing
-    assert str(project) not in standing  # nor any other path of this machine
-    assert str(ROOT) not in standing
-    assert eplb("leaderboard", "--write")[0] == 0
-    assert board.read_text() == written
-    assert (project / "results" / "standing.json").read_text() == standing
+    (project / "seeds" / "broken.py").write_text("import nothing_of_that_name\n")
+    found = Record(
+        "kept", "evolved", "T0 one", "now", "eplb record", "make evolve", {}, [evaluated(0.5, objective="balance")]
+    )
+    found.write(project / "results" / "records", SEED.read_bytes() + b"# evolved\n", "# kept\n")
+    code, out, err = eplb("board", "--workload", "gptoss20b-phased")
+    assert code == 0, err
+    assert all(len(line) <= 80 for line in out.splitlines())
+    results = project / "results"
+    written, standing = (results / "LEADERBOARD.md").read_text(), json.loads((results / "standing.json").read_text())
+    assert "Written by `eplb board --workload gptoss20b-phased`" in written
+    for link in ("[deepseek](../seeds/deepseek.py)", "[kept](records/kept/)", "[greedy-numpy-1]("):
+        assert link in written
+    assert "- broken: import: " in written
+    rows = {row["name"]: row["evaluation"] for row in standing["rows"]}
+    assert (
+        rows["kept"]["balancedness_ratio"] == rows["deepseek"]["balancedness_ratio"]
+    )  # the same plans, the same calls
+    assert all(rows[name]["replayed"] for name in ("kept", "deepseek", "greedy-numpy-1"))
+    assert rows["deepseek"]["program"] == "seeds/deepseek.py"
+    for place in (str(project), str(ROOT)):  # nor any other path of this machine
+        assert place not in json.dumps(standing)
+    assert eplb("board", "--no-measure")[0] == 0
+    assert (results / "LEADERBOARD.md").read_text() == written
 
 
 def test_an_evolved_program_that_is_beaten_is_not_recorded(eplb, project, program):

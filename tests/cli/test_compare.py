@@ -9,23 +9,21 @@ from support import SEED
 
 from eplb_evolve.cli import compare as command
 from eplb_evolve.cli.compare import in_words
-from eplb_evolve.evaluation.comparison import Comparison, Gap, Side
+from eplb_evolve.evaluation.comparison import Compared, Comparison
+from eplb_evolve.evaluation.gap import Gap
+from eplb_evolve.evaluation.result import Conditions
 
-ONE = Side("fast.py", True, "", 1.0, 0.75, 0.2, 1.4)
-OTHER = Side("slow.py", True, "", 2.0, 0.76, 0.9, 1.3)
+ONE = Compared("fast.py", True, "", 1.0, 0.75, 0.2, 1.4)
+OTHER = Compared("slow.py", True, "", 2.0, 0.76, 0.9, 1.3)
 FOUND = Comparison(
     first=ONE,
     second=OTHER,
     time=Gap(0.5, 0.4, 0.625),
-    balance=Gap(-0.01, -0.02, -0.005),
+    balance=Gap(0.99, 0.98, 0.995),
     net=Gap(0.1, 0.05, 0.15),
     moved=Gap(0.0, 0.0, 0.0),
     samples=40,
-    workload="w",
-    split="holdout",
-    device="cpu",
-    machine="some CPU",
-    sandbox_level="full",
+    conditions=Conditions("w", "holdout", "cpu", "some CPU", "full"),
     serving="some server",
 )
 
@@ -33,14 +31,14 @@ FOUND = Comparison(
 def test_a_difference_is_said_in_words_whichever_comes_first():
     text = in_words(FOUND)
     assert "fast is 2 times as fast as slow (95 % interval 1.600 to 2.5, 40 pairs)." in text
-    assert "slow balances the next window better, by 0.0100 (0.0050 to 0.0200)." in text
+    assert "slow balances the next window better, by 1 % (0.5 to 2 %) of slow's balancedness." in text
     assert "To a server (some server) fast is worth more, by 10 % (5 to 15 %)" in text
     turned = dataclasses.replace(FOUND, first=OTHER, second=ONE, time=Gap(2.0, 1.6, 2.5))
     assert "fast is 2 times as fast as slow (95 % interval 1.600 to 2.5, 40 pairs)." in in_words(turned)
 
 
 def test_a_tie_is_called_one():
-    tie = dataclasses.replace(FOUND, time=Gap(1.01, 0.9, 1.1), balance=Gap(0.0, -0.1, 0.1), net=Gap(0.0, 0.0, 0.0))
+    tie = dataclasses.replace(FOUND, time=Gap(1.01, 0.9, 1.1), balance=Gap(1.0, 0.9, 1.1), net=Gap(5e-5, 4e-5, 9e-5))
     text = in_words(tie)
     assert "No difference in time can be told: fast takes 1.010 times as long (95 % interval 0.900 to 1.100" in text
     assert "balance the next window alike" in text

@@ -13,14 +13,15 @@ DATA = ROOT / "tests" / "runs" / "data" / "evolution_trace.jsonl"
 @pytest.fixture
 def run(tmp_path):
     """A run's folder with the recorded trace, the last child's text, and a ledger that knows it."""
-    from eplb_evolve.evaluation.result import Evaluation
+    from evaluations import evaluated
+
     from eplb_evolve.runs.ledger import Entry, Ledger
 
     last = read_trace(DATA).mutations[-1]
     (tmp_path / DATA.name).write_bytes(DATA.read_bytes())
     ledger = Ledger(tmp_path)
     file = ledger.keep_program(last.child_code.encode(), last.child_sha256)
-    found = Evaluation(f"programs/{file.name}", last.child_sha256, "w", "search", "cpu", "m", "full")
+    found = evaluated(program=f"programs/{file.name}", sha256=last.child_sha256)
     ledger.append(Entry(found, "2026-01-01T00:00:00+00:00"))
     return tmp_path
 

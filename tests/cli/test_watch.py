@@ -56,13 +56,13 @@ def test_the_display_has_every_figure(ended):
     ("objective", "best"),
     [
         ("time", "20.0 x the seed's speed, 2.5 ms, 2.5 x reference; number 1, T0 jit_run"),
-        ("balance", "0.9123 balanced on the next window, 2.5 ms; number 1, T0 jit_run"),
-        ("net_throughput", "1.3456 x never rebalancing, 2.5 ms; number 1, T0 jit_run"),
+        ("balance", "1.0012 x the reference's balancedness on the next window, 2.5 ms; number 1, T0 jit_run"),
+        ("net_throughput", "+1.23 % of throughput gained on the reference, 2.5 ms; number 1, T0 jit_run"),
     ],
 )
 def test_the_figure_of_the_objective_counts(run, objective, best):
     started(run, 0, iterations=3, objective=objective)
-    append(run, entry(60, 2.5, balancedness=0.9123, net_throughput=1.3456))
+    append(run, entry(60, 2.5, balancedness_ratio=1.0012, net_gain=0.0123))
     assert best in " ".join(shown(run, 61).split())
 
 

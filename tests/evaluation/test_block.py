@@ -7,7 +7,7 @@ import pytest
 from clocked import Clocked, Worker, taking
 from support import SEED
 
-from eplb_evolve.evaluation.block import FURTHER, RivalFailed, run_block
+from eplb_evolve.evaluation.block import CANDIDATE, FURTHER, REFERENCE, RIVAL, RivalFailed, run_block
 from eplb_evolve.evaluation.calls import Caller
 
 ROWS = 5
@@ -19,19 +19,19 @@ def called(task, written):
 
     def run(seconds, rival_seconds=None, bench=None):
         rng = np.random.default_rng(0)
-        callers = [
-            Caller(Worker(written(f"program{at}", taking(*each))), task.workload.topology, "", rng)
-            for at, each in enumerate((seconds, rival_seconds))
+        callers = {
+            who: Caller(Worker(written(who, taking(*each))), task.workload.topology, "", rng)
+            for who, each in ((CANDIDATE, seconds), (RIVAL, rival_seconds))
             if each is not None
-        ]
-        return run_block(callers[0], task, bench or Clocked(), rng, lambda b: len(b.candidate) == ROWS, *callers[1:])
+        }
+        return run_block(callers, task, bench or Clocked(), rng, lambda block: block.rows() == ROWS)
 
     return run
 
 
 def test_a_quick_program_is_called_more_often_than_the_reference(called):
     block = called([0.0005])
-    assert len(block.candidate) == len(block.reference) == ROWS
+    assert block.rows() == block.rows(REFERENCE) == ROWS
     assert [len(row) for row in block.further["candidate"]] == [0, *[FURTHER] * (ROWS - 1)]
 
 
@@ -43,12 +43,11 @@ def test_a_quick_rival_of_a_slow_program_is(called):
     block = called([0.002], [0.0005])
     assert not any(block.further["candidate"])
     assert any(block.further["rival"])
-    assert block.of_rival(8).further["candidate"] is block.further["rival"]
 
 
 def test_the_median_of_a_row_counts(called):
     block = called([0.0005])
-    first, *others = [call.seconds for call in block.candidate]
+    first, *others = [call.seconds for call in block.calls[CANDIDATE]]
     block.further["candidate"][1] = [0.001, 0.002, 0.003]
     assert block.seconds("candidate")[:2] == pytest.approx([first, np.median([others[0], 0.001, 0.002, 0.003])])
 
@@ -63,7 +62,8 @@ def test_every_call_has_an_input_of_its_own(called, monkeypatch):
 
     monkeypatch.setattr(Caller, "call", call)
     called([0.0005])
-    assert len(set(seen)) == len(seen) == ROWS + FURTHER * (ROWS - 1)
+    assert len(set(seen)) == ROWS + FURTHER * (ROWS - 1)
+    assert len(seen) == len(set(seen)) + ROWS  # the reference has those of the rows' own calls
 
 
 def test_marks_are_called_among_the_others(called):
@@ -88,19 +88,20 @@ def test_a_rival_that_fails_in_a_further_call_is_the_one_that_failed(written, ta
     text = taking(0.0005) + "plan, calls = rebalance_experts, []\n"
     text += "def rebalance_experts(a, b, c, d, e):\n    calls.append(1)\n    assert len(calls) < 3\n"
     text += "    return plan(a, b, c, d, e)\n"
-    callers = [
-        Caller(Worker(written(name, each)), task.workload.topology, "", rng)
-        for name, each in (("good", taking(0.002)), ("bad", text))
-    ]
+    callers = {
+        who: Caller(Worker(written(who, each)), task.workload.topology, "", rng)
+        for who, each in ((CANDIDATE, taking(0.002)), (RIVAL, text))
+    }
     with pytest.raises(RivalFailed):
-        run_block(callers[0], task, Clocked(), rng, lambda b: len(b.candidate) == ROWS, callers[1])
+        run_block(callers, task, Clocked(), rng, lambda block: block.rows() == ROWS)
 
 
 def test_marks_of_a_real_machine(task, bench):
     """To fill three tensors takes longer than to return ready ones."""
     with closing(bench.zygote.spawn(SEED, task.settings.limits)) as worker:
         caller = Caller(worker, task.workload.topology, "", np.random.default_rng())
-        block = run_block(caller, task, bench, np.random.default_rng(), lambda b: len(b.candidate) == 20)
+        callers, rng = {CANDIDATE: caller}, np.random.default_rng()
+        block = run_block(callers, task, bench, rng, lambda block: block.rows() == 20)
     assert 0 < block.mark_ms("ready") < block.mark_ms("filled") * 2
     assert block.null.calls == 40
     assert block.null.bound < block.null.seconds

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eplb_evolve.errors import UsageError
-from eplb_evolve.evaluation.constraint import CallBalance, judge
-from eplb_evolve.evaluation.score import combined_score
+from eplb_evolve.evaluation.balance import CallBalance
+from eplb_evolve.evaluation.constraint import judge
+from eplb_evolve.evaluation.objectives import infeasible_score
+from eplb_evolve.evaluation.objectives.time import time_score
 from eplb_evolve.evaluation.settings import TRADED, Thresholds, Timing
 
 REFERENCE = CallBalance(next_window=0.8, same_window=0.9, worst_layer=0.7, sglang=0.8)
@@ -56,9 +58,9 @@ def test_zero_demands_nothing_of_a_figure():
 
 @given(st.floats(1e-3, 1e4), st.floats(1e-3, 1e4), st.floats(0, 0.9999))
 def test_feasible_beats_infeasible_and_faster_beats_slower(ratio, other, margin):
-    assert combined_score(True, ratio, 1.0) > 1 > combined_score(False, other, margin)
+    assert time_score(ratio) > 1 > infeasible_score(margin)
     if ratio < 0.999 * other:
-        assert combined_score(True, ratio, 1.0) > combined_score(True, other, 1.0)
+        assert time_score(ratio) > time_score(other)
 
 
 def test_wrong_settings_are_refused():

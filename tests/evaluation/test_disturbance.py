@@ -1,11 +1,12 @@
 """Processor time that a quota or a hypervisor takes: read, named, and a reason for a call not to count."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from eplb_evolve.evaluation import disturbance
-from eplb_evolve.evaluation.bench import ReferenceCall
-from eplb_evolve.evaluation.block import Block
+from eplb_evolve.evaluation.block import REFERENCE, Block
 from eplb_evolve.evaluation.disturbance import Taken, taken, words
 
 STAT = "cpu  1 2 3 4 5 6 7 {all} 9 0\ncpu0 1 2 3 4 5 6 7 30 9 0\ncpu1 1 2 3 4 5 6 7 12 9 0\nintr 5\n"
@@ -52,10 +53,6 @@ def test_doctor_names_it(machine):
 
 
 def test_a_call_of_the_reference_that_was_robbed_does_not_count():
-    calls = [
-        ReferenceCall(0.01, 0.0, None),
-        ReferenceCall(0.01, 0.0, None, robbed=True),
-        ReferenceCall(0.01, 0.1, None),
-    ]
-    block = Block(candidate=calls, reference=calls)
+    calls = [SimpleNamespace(seconds=0.01, waited=waited) for waited in (0.0, 0.0, 0.1)]
+    block = Block({REFERENCE: calls}, [False, True, False])
     assert np.array_equal(block.quiet(), [True, False, False])

@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 from clocked import KEEPS_WHAT_IS, Clocked
+from evaluations import evaluated
 from support import SEED
 
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation import measured
 from eplb_evolve.evaluation.block import Block
+from eplb_evolve.evaluation.objectives import Incumbent, objective
 from eplb_evolve.evaluation.pipeline import evaluate
-from eplb_evolve.evaluation.score import balance_score, combined_score
-from eplb_evolve.evaluation.second_look import Incumbent
 from eplb_evolve.placement import Topology
 
 CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"
@@ -24,13 +24,13 @@ def test_the_seed_is_feasible_and_measured_in_full(program, task, bench):
     assert result.feasible
     assert result.reason == ""
     assert result.combined_score > 1
-    assert result.samples >= task.settings.timing.pairs_slow / 2  # of which some may have been disturbed
+    assert result.timing.samples >= task.settings.timing.pairs_slow / 2  # of which some may have been disturbed
     assert result.replayed
-    assert result.balancedness == pytest.approx(result.balancedness_reference, rel=0.02)
-    assert result.time_ms_low <= result.time_ms <= result.time_ms_high
+    assert result.balance.balancedness == pytest.approx(result.balance.balancedness_reference, rel=0.02)
+    assert result.timing.time_ms_low <= result.timing.time_ms <= result.timing.time_ms_high
     assert result.first_call_ms > 0
-    assert 0 < result.transfers < 1
-    assert result.split == "search"
+    assert 0 < result.balance.transfers < 1
+    assert result.conditions.split == "search"
 
 
 def test_a_placement_that_never_changes_moves_nothing_and_is_infeasible(program, task, bench):
@@ -38,7 +38,7 @@ def test_a_placement_that_never_changes_moves_nothing_and_is_infeasible(program,
     result = evaluate(program(KEEPS_WHAT_IS), task, bench)
     assert result.valid
     assert not result.feasible
-    assert result.transfers == 0
+    assert result.balance.transfers == 0
     assert "x the reference's" in result.reason
     assert 0 < result.combined_score < 1
 
@@ -90,16 +90,16 @@ def test_compilation_on_the_first_call_is_shown_not_timed(program, task):
     result = evaluate(program(text), task, Clocked())
     assert result.feasible
     assert result.first_call_ms >= 100
-    assert result.time_p99_ms == pytest.approx(20)
+    assert result.timing.time_p99_ms == pytest.approx(20)
 
 
 def test_a_search_gives_up_early_on_what_is_clearly_slower(program, task, bench, monkeypatch):
-    monkeypatch.setattr(Block, "quiet", lambda block: np.ones(len(block.reference), dtype=bool))  # whatever runs beside
+    monkeypatch.setattr(Block, "quiet", lambda block: np.ones(block.rows(), dtype=bool))  # whatever runs beside
     file = program(wrapping=f"return {CALL}")
     raced = evaluate(file, task, bench, Incumbent(file, 1e-3))
-    assert raced.raced
-    assert raced.samples <= task.settings.timing.triage_pairs
-    assert not evaluate(file, task, bench, Incumbent(file, 1e3)).raced
+    assert raced.timing.raced
+    assert raced.timing.samples <= task.settings.timing.triage_pairs
+    assert not evaluate(file, task, bench, Incumbent(file, 1e3)).timing.raced
 
 
 @pytest.mark.parametrize("start", [b"\xff", b"# caf\xe9\n", b"# coding: no-such-one\n", b"x = '\xed\xa0\x80'\n"])
@@ -157,13 +157,15 @@ def test_of_holdout_windows_nothing_is_passed_on(program, task, bench, leak):
 
 
 def test_the_objective_balance_rewards_balance_and_not_time():
-    assert balance_score(True, 1.02, 1.1) == pytest.approx(4.0)
-    assert balance_score(True, 0.985, 1.0) == 1.0
-    assert balance_score(False, 1.02, 0.97) == combined_score(False, 0.1, 0.97) == 0.97
+    balance = objective("balance")
+    assert balance.score(evaluated(1.0, balancedness_ratio=1.02)) == pytest.approx(4.0)
+    assert balance.score(evaluated(1.0, balancedness_ratio=0.985)) == 1.0
+    with pytest.raises(ValueError, match="no score"):
+        balance.score(evaluated(1.0, balancedness_ratio=None, balancedness_reference=None))
 
 
 def test_a_search_for_balance_scores_a_program_by_its_balance(bench, task, program):
     by_balance = dataclasses.replace(task, settings=dataclasses.replace(task.settings, objective="balance"))
     found = evaluate(SEED, by_balance, bench)
     assert found.feasible
-    assert found.combined_score == pytest.approx(2 + 100 * (found.balancedness / found.balancedness_reference - 1))
+    assert found.combined_score == pytest.approx(2 + 100 * (found.balance.balancedness_ratio - 1))

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import ROOT
 
-from eplb_evolve.evaluation.constraint import judge, measure
+from eplb_evolve.evaluation.balance import measure
+from eplb_evolve.evaluation.constraint import judge
 from eplb_evolve.evaluation.inputs import perturb
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.robust_loads import ASSIGNMENTS, TAILS, robust_loads

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from eplb_evolve.evaluation.block import Block
-from eplb_evolve.evaluation.sampling import enough, estimate_block
+from eplb_evolve.evaluation.block import CANDIDATE, REFERENCE, Block
+from eplb_evolve.evaluation.sampling import enough, rows_that_count
 from eplb_evolve.evaluation.settings import Timing
+from eplb_evolve.evaluation.timing import estimate
 
 PLAN = Timing(pairs_fast=10, pairs_slow=4, slow_ms=10, max_seconds=100, triage_pairs=2)
 
@@ -17,10 +18,18 @@ def block(times, reference=0.005, waited=()):
 
     def calls(seconds, waits):
         waits = [*waits, *[0.0] * (len(seconds) - len(waits))]
-        return [SimpleNamespace(seconds=s, waited=w, robbed=False) for s, w in zip(seconds, waits, strict=True)]
+        return [SimpleNamespace(seconds=s, waited=w) for s, w in zip(seconds, waits, strict=True)]
 
     marks = {"null": [0.0, 0.0]}
-    return Block(calls(times, ()), calls([reference] * len(times), waited), marks=marks)
+    both = {CANDIDATE: calls(times, ()), REFERENCE: calls([reference] * len(times), waited)}
+    return Block(both, [False] * len(times), {CANDIDATE: [[] for _ in times]}, marks)
+
+
+def counted(times, waited):
+    """The estimate from the rows that count."""
+    rows = block(times, waited=waited)
+    counting = rows_that_count(rows, PLAN)
+    return estimate(*(rows.seconds(who)[counting] for who in (CANDIDATE, REFERENCE)), rows.null)
 
 
 @pytest.mark.parametrize(
@@ -46,13 +55,13 @@ def test_when_there_are_enough_pairs(times, waited, stop):
 
 def test_disturbed_pairs_do_not_count_while_others_suffice():
     times = [0.1] * 5 + [0.002] * 10
-    assert estimate_block(block(times, waited=[0.05] * 5), PLAN).ratio == pytest.approx(0.4)
-    assert estimate_block(block(times, waited=[0.05] * 5), PLAN).samples == 10
+    assert counted(times, [0.05] * 5).ratio == pytest.approx(0.4)
+    assert counted(times, [0.05] * 5).samples == 10
 
 
 def test_all_pairs_count_where_nearly_all_were_disturbed():
     times = np.full(30, 0.002)
-    assert estimate_block(block(times, waited=[0.001] * 28), PLAN).samples == 30
+    assert counted(times, [0.001] * 28).samples == 30
 
 
 def test_a_short_wait_is_no_disturbance():
@@ -63,6 +72,6 @@ def test_a_short_wait_is_no_disturbance():
 
 def test_a_candidates_own_waiting_does_not_choose_the_pairs():
     rows = block([0.002] * 3)
-    for call in rows.candidate:
+    for call in rows.calls[CANDIDATE]:
         call.waited = 1.0
     assert rows.quiet().all()

@@ -10,9 +10,9 @@ import pytest
 from clocked import LIKE_THE_REFERENCE, Clocked, taking
 
 from eplb_evolve.evaluation.block import Block
+from eplb_evolve.evaluation.objectives import Incumbent
+from eplb_evolve.evaluation.objectives.time import time_score
 from eplb_evolve.evaluation.pipeline import evaluate
-from eplb_evolve.evaluation.score import combined_score
-from eplb_evolve.evaluation.second_look import Incumbent
 from eplb_evolve.evaluation.settings import TRADED, Timing
 from eplb_evolve.serving.worth import Serving
 
@@ -58,20 +58,20 @@ def test_a_faster_program_wins_and_is_replayed(fast, slow, careful, clocked):
     result = evaluate(fast, careful, clocked, Incumbent(slow, 6.0))
     assert result.feasible
     assert result.replayed
-    assert result.ratio_to_reference == pytest.approx(3.0)
+    assert result.timing.ratio_to_reference == pytest.approx(3.0)
 
 
 def test_a_winner_gains_what_it_gained_beside_the_incumbent(fast, slow, careful, clocked):
     """The incumbent's stored score is that of a ratio ten times as bad: the winner's is chained to it by the gain."""
-    stored = combined_score(True, 60.0, 1.0)
+    stored = time_score(60.0)
     result = evaluate(fast, careful, clocked, Incumbent(slow, 60.0, stored, sha256="abc"))
     assert result.replayed
-    assert result.first_look_ratio == pytest.approx(3.0)
-    assert result.ratio_to_reference == pytest.approx(3.0)
-    assert result.combined_score == pytest.approx(combined_score(True, 30.0, 1.0))
-    assert (result.won, result.beside) == (True, "abc")
-    assert result.gain_low <= result.gain <= result.gain_high
-    assert result.gain == pytest.approx(2.0)
+    assert result.second_look.first_look_ratio == pytest.approx(3.0)
+    assert result.timing.ratio_to_reference == pytest.approx(3.0)
+    assert result.combined_score == pytest.approx(time_score(30.0))
+    assert (result.second_look.won, result.second_look.beside) == (True, "abc")
+    assert result.second_look.gain_low <= result.second_look.gain <= result.second_look.gain_high
+    assert result.second_look.gain == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("seconds", [(0.03,), (0.02, 0.02, 0.035), (0.031,)])
@@ -81,18 +81,18 @@ def test_who_is_not_better_beyond_doubt_gets_no_better_score_than_the_incumbent(
     """The stored figure is too bad, so that a first look must seem better: at an equal, at luck, at a slower one."""
     result = evaluate(written("other", taking(*seconds)), careful, clocked, Incumbent(fast, 4.0))
     assert result.feasible
-    assert result.first_look_ratio < 4.0
+    assert result.second_look.first_look_ratio < 4.0
     assert not result.replayed
-    assert result.ratio_low <= result.ratio_to_reference <= result.ratio_high
-    assert result.won is False
-    assert result.combined_score <= combined_score(True, 4.0, 1.0)
-    assert result.gain_low <= result.gain <= result.gain_high
+    assert result.timing.ratio_low <= result.timing.ratio_to_reference <= result.timing.ratio_high
+    assert result.second_look.won is False
+    assert result.combined_score <= time_score(4.0)
+    assert result.second_look.gain_low <= result.second_look.gain <= result.second_look.gain_high
 
 
 def test_a_clearly_slower_program_is_given_up(fast, slow, careful, clocked):
     result = evaluate(slow, careful, clocked, Incumbent(fast, 2.9))
-    assert result.raced
-    assert result.samples == careful.settings.timing.triage_pairs
+    assert result.timing.raced
+    assert result.timing.samples == careful.settings.timing.triage_pairs
     assert not result.replayed
 
 
@@ -107,18 +107,18 @@ def test_a_clearly_slower_program_is_given_up(fast, slow, careful, clocked):
 )
 def test_a_race_is_lost_beyond_both_intervals_only(written, fast, careful, clocked, seconds, incumbent, raced):
     best = dataclasses.replace(incumbent, program=fast)
-    assert evaluate(written("other", taking(*seconds)), careful, clocked, best).raced is raced
+    assert evaluate(written("other", taking(*seconds)), careful, clocked, best).timing.raced is raced
 
 
 def test_disturbed_calls_lose_no_race(slow, fast, careful, clocked, monkeypatch):
-    monkeypatch.setattr(Block, "quiet", lambda block: np.zeros(len(block.candidate), dtype=bool))
-    assert not evaluate(slow, careful, clocked, Incumbent(fast, 1.0)).raced
+    monkeypatch.setattr(Block, "quiet", lambda block: np.zeros(block.rows(), dtype=bool))
+    assert not evaluate(slow, careful, clocked, Incumbent(fast, 1.0)).timing.raced
 
 
 def test_a_slightly_slower_program_is_not_compared(fast, slow, careful, clocked):
     result = evaluate(slow, careful, clocked, Incumbent(fast, 3.1))
-    assert not result.raced
-    assert result.first_look_ratio is None
+    assert not result.timing.raced
+    assert result.second_look is None
     assert not result.replayed
 
 
@@ -128,7 +128,7 @@ def test_an_incumbent_that_fails_now_is_no_peer(fast, written, careful, clocked,
     result = evaluate(fast, careful, clocked, Incumbent(written("broken", text), 3.5))
     assert result.feasible
     assert result.replayed
-    assert result.ratio_to_reference == pytest.approx(3.0)
+    assert result.timing.ratio_to_reference == pytest.approx(3.0)
 
 
 def test_the_incumbents_worker_is_kept_and_replaced(fast, slow, careful, clocked):
@@ -146,13 +146,13 @@ def test_in_the_sandbox_the_incumbent_is_called_beside_the_candidate(program, ca
     file = program(wrapping=f"return {CALL}")
     result = evaluate(file, careful, bench, Incumbent(file, 1e6))
     assert result.feasible
-    assert result.first_look_ratio < 1e4
-    assert result.combined_score < combined_score(True, 1e4, 1.0) or result.won
+    assert result.second_look.first_look_ratio < 1e4
+    assert result.combined_score < time_score(1e4) or result.second_look.won
     broken = file.with_name("broken.py")
     broken.write_text("import nothing_of_that_name")
     result = evaluate(file, careful, bench, Incumbent(broken, 1e6))
     assert result.replayed
-    assert result.ratio_to_reference < 1e4
+    assert result.timing.ratio_to_reference < 1e4
     assert bench.incumbent_worker(file) is not None
     bench.drop_incumbent()
 
@@ -172,14 +172,14 @@ def test_an_equal_program_gets_no_better_score_than_the_incumbent(fast, careful,
     stored = evaluate(fast, task, clocked).combined_score - 5
     result = evaluate(fast, task, clocked, Incumbent(fast, 1.0, stored))
     assert result.feasible
-    assert result.first_look_ratio == pytest.approx(3.0)
+    assert result.second_look.first_look_ratio == pytest.approx(3.0)
     assert not result.replayed
     assert result.combined_score == stored
 
 
 def test_a_slow_program_may_still_be_the_better_one(fast, slow, careful, clocked):
     result = evaluate(slow, by("balance", careful), clocked, Incumbent(fast, 1e-3, 100.0))
-    assert not result.raced
+    assert not result.timing.raced
 
 
 def test_for_another_objective_an_incumbent_that_fails_now_is_no_peer(fast, written, careful, clocked):

@@ -9,10 +9,10 @@ from support import ROOT
 
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation import sampling
+from eplb_evolve.evaluation.objectives import Incumbent, refuse_several
+from eplb_evolve.evaluation.objectives.time import time_score
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.evaluation.score import combined_score
-from eplb_evolve.evaluation.second_look import Incumbent
 from eplb_evolve.evaluation.settings import Settings, Timing
 from eplb_evolve.evaluation.task import build_task, workload_names
 
@@ -32,13 +32,13 @@ def found(several, bench):
 
 def test_the_score_is_by_the_geometric_mean_and_each_is_shown(found):
     assert found.feasible, found.reason
-    assert found.workload == "gptoss20b-phased+dsv2lite-esft"
+    assert found.conditions.workload == "gptoss20b-phased+dsv2lite-esft"
     assert [each.workload for each in found.on] == NAMES
     ratios = [each.ratio_to_reference for each in found.on]
-    assert found.ratio_to_reference == pytest.approx(float(np.sqrt(np.prod(ratios))))
-    assert found.ratio_low <= found.ratio_to_reference <= found.ratio_high
+    assert found.timing.ratio_to_reference == pytest.approx(float(np.sqrt(np.prod(ratios))))
+    assert found.timing.ratio_low <= found.timing.ratio_to_reference <= found.timing.ratio_high
     assert found.ratio_worst == max(ratios)
-    assert found.combined_score == combined_score(True, found.ratio_to_reference, 1.0)
+    assert found.combined_score == time_score(found.timing.ratio_to_reference)
     assert found.replayed
 
 
@@ -66,22 +66,22 @@ def test_a_second_look_is_on_each(several, bench):
     """A stored score that is far too bad: the candidate seems better, and is the same program."""
     program = ROOT / "seeds" / "adrs_snake.py"
     result = evaluate(program, several, bench, Incumbent(program, 1e3, 1.1))
-    assert result.won is not None
-    assert result.gain_low <= result.gain <= result.gain_high
-    assert 0.5 < result.gain < 2
+    assert result.second_look.won is not None
+    assert result.second_look.gain_low <= result.second_look.gain <= result.second_look.gain_high
+    assert 0.5 < result.second_look.gain < 2
     assert len(result.on) == 2
 
 
 def test_several_share_the_pairs_in_both_looks(bench, task, monkeypatch):
     """Each of four gets half; what counts as enough undisturbed pairs is of that half too."""
     plans = []
-    real = sampling.rows_that_count
-    monkeypatch.setattr(sampling, "rows_that_count", lambda block, plan: plans.append(plan) or real(block, plan))
+    real = sampling.planned
+    monkeypatch.setattr(sampling, "planned", lambda block, plan, *who: plans.append(plan) or real(block, plan, *who))
     settings = dataclasses.replace(task.settings, timing=Timing(pairs_fast=8, pairs_slow=8))
     four = build_task(FOLDERS, [*NAMES, "gptoss20b-mixed", "dsv3-composite"], [], settings)
     program = ROOT / "seeds" / "adrs_snake.py"
     found = evaluate(program, four, bench, Incumbent(program, 1e3, 1.1))
-    assert found.won is not None
+    assert found.second_look.won is not None
     assert {plan.pairs_fast for plan in plans} == {4}
 
 
@@ -96,7 +96,7 @@ def test_several_share_the_pairs_in_both_looks(bench, task, monkeypatch):
 )
 def test_what_does_not_go_together_is_refused(names, changes, reason):
     with pytest.raises(UsageError, match=reason):
-        build_task(FOLDERS, names, [], dataclasses.replace(Settings(), **changes))
+        refuse_several(build_task(FOLDERS, names, [], dataclasses.replace(Settings(), **changes)))
 
 
 def test_names_are_taken_apart():

@@ -83,8 +83,8 @@ def test_an_honest_program_is_feasible(wrapped, bench, task):
     assert result.reason == ""
     assert result.feasible
     assert result.replayed
-    assert result.clocks.endswith(" MHz")
-    assert result.machine.startswith("NVIDIA")
+    assert result.timing.clocks.endswith(" MHz")
+    assert result.conditions.machine.startswith("NVIDIA")
 
 
 @pytest.mark.parametrize("seed", ["initial_program.py", "src/eplb_evolve/reference.py"])
@@ -150,7 +150,7 @@ torch.cuda.synchronize = torch._C._cuda_synchronize = lambda *_: None
 def test_what_the_gpu_does_later_is_charged_or_invalid(wrapped, bench, task, body, replaced):
     result = evaluate(wrapped(replaced + textwrap.dedent(body)), task, bench)
     if result.valid:
-        assert result.time_ms > SLEEP_MS
+        assert result.timing.time_ms > SLEEP_MS
     else:
         assert re.search("phy2log|log2phy|logcnt", result.reason), "no other fault"
 

@@ -8,10 +8,10 @@ from support import ROOT
 
 from eplb_evolve import reference
 from eplb_evolve.evaluation.settings import Settings
+from eplb_evolve.evaluation.simulation import policies, simulate
 from eplb_evolve.evaluation.task import build_task
 from eplb_evolve.report.page import render
 from eplb_evolve.report.run_winner import Executed, Heat
-from eplb_evolve.serving.simulation import policies, simulate
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,9 @@
 
 import json
 
-from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.evaluation.score import combined_score
+from evaluations import evaluated
+
+from eplb_evolve.evaluation.objectives.time import time_score
 from eplb_evolve.report.gather import gather
 from eplb_evolve.report.page import Material
 from eplb_evolve.runs.ledger import FILE_NAME, Entry, Ledger
@@ -45,26 +46,18 @@ def entry(number, split="search", workload="gptoss20b-phased", text=None):
             "speedup_over_seed": 50 / ratio,
             "balancedness": 0.75 + 0.001 * (number % 11),
             "balancedness_reference": 0.755,
+            "transfers_more": 0.05 * (number % 5),
             "transfers": 0.2 + 0.05 * (number % 5),
             "net_blocking_3000": 1.4,
             "samples": 40,
             "undisturbed": 40,
-            "combined_score": combined_score(feasible, ratio, 0.5),
+            "combined_score": time_score(ratio) if feasible else 0.5,
         }
     reason = "" if feasible else f"{HARM} {LINK} in /home/someone/secret/file.py"
     digits = sha256(text)
-    found = Evaluation(
-        f"programs/{digits[:12]}.py",
-        digits,
-        workload,
-        split,
-        "cpu",
-        MACHINE,
-        "full",
-        reason=reason,
-        log=HARM,
-        **figures,
-    )
+    about = {"program": f"programs/{digits[:12]}.py", "sha256": digits, "workload": workload, "split": split}
+    about |= {"machine": MACHINE, "sandbox_level": "full", "reason": reason, "log": HARM}
+    found = evaluated(**about | figures)
     operators = (f"op{LINK}",) if number else ()
     return Entry(
         found, f"2026-01-01T00:{number // 60 % 60:02}:{number % 60:02}+00:00", "T0" if number else "", operators

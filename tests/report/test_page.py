@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from evaluations import changed
 from report.synthetic import HARM, MACHINE, entry, make_run, material, source
 from support import ROOT
 
@@ -214,8 +215,9 @@ def test_the_winner_needs_more_than_a_tie_to_replace_the_searchs_own_best(tmp_pa
     near = entry(26, "holdout").evaluation
     ledger = Ledger(folder)
     own = gather(folder).confirmed
-    for ratio, replaced in ((own.ratio_to_reference * 0.99, False), (own.ratio_to_reference * 0.5, True)):
-        better = dataclasses.replace(
+    for share, replaced in ((0.99, False), (0.5, True)):
+        ratio = own.timing.ratio_to_reference * share
+        better = changed(
             near,
             feasible=True,
             valid=True,

@@ -1,25 +1,22 @@
 """The ledger: one complete line per evaluation, whatever happens to the process that writes."""
 
-import dataclasses
 import json
 import multiprocessing
 
 import pytest
+from evaluations import evaluated
 
 from eplb_evolve.errors import EnvironmentProblem
-from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.runs.ledger import Entry, Ledger
 
-BLANK = Evaluation("p.py", "ab" * 32, "w", "search", "cpu", "m", "rlimits")
 
-
-def entry(**fields):
-    return Entry(dataclasses.replace(BLANK, **fields), "2026-01-01T00:00:00+00:00", "T0", ("one", "two"))
+def entry(ratio=None, **fields):
+    return Entry(evaluated(ratio, **fields), "2026-01-01T00:00:00+00:00", "T0", ("one", "two"))
 
 
 def test_lines_come_back_as_they_were_written(tmp_path):
     ledger = Ledger(tmp_path / "run")
-    written = [entry(feasible=True, ratio_to_reference=2.5), entry(reason="line 1\nline 2 \u2028 é")]
+    written = [entry(2.5), entry(reason="line 1\nline 2 \u2028 é")]
     for each in written:
         ledger.append(each)
     assert ledger.entries() == written
@@ -32,7 +29,7 @@ def test_a_torn_line_stays_apart(tmp_path):
     ledger.append(entry())
     with ledger.file.open("a") as file:
         file.write('{"when": "20')
-    ledger.append(entry(feasible=True))
+    ledger.append(entry(1.0))
     assert [each.evaluation.feasible for each in ledger.entries()] == [False, True]
 
 
@@ -63,9 +60,9 @@ def test_the_best_is_the_first_feasible_program_with_the_smallest_ratio_of_the_s
     assert ledger.best("search") is None
     rows = [(True, "search", 3.0), (False, "search", 1.0), (True, "holdout", 0.5), (True, "search", 3.0)]
     for number, (feasible, split, ratio) in enumerate(rows):
-        ledger.append(entry(feasible=feasible, split=split, ratio_to_reference=ratio, samples=number))
+        ledger.append(entry(ratio, feasible=feasible, split=split, samples=number))
     ledger.append(entry(reason="crashed"))
-    assert ledger.best("search").evaluation.samples == 0
+    assert ledger.best("search").evaluation.timing.samples == 0
 
 
 def test_programs_are_kept_by_hash(tmp_path):

@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from evaluations import evaluated
 
 from eplb_evolve.board.find_program import find
 from eplb_evolve.errors import UsageError
-from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.runs.ledger import Entry, Ledger
 from eplb_evolve.runs.lineage import from_header, read_family, steps_to, summary
 from eplb_evolve.runs.trace import read_trace, sha256
@@ -31,11 +31,10 @@ def chain_to(tmp_path):
 
 
 def entry(source, ratio, time_ms=1.0):
-    valid = ratio is not None
-    figures = {"valid": valid, "feasible": valid, "time_ms": time_ms if valid else None, "ratio_to_reference": ratio}
+    figures = {"time_ms": time_ms} if ratio is not None else {}
     digits = sha256(source)
-    program = f"programs/{digits[:12]}.py"
-    return Entry(Evaluation(program, digits, "w", "search", "cpu", "m", "full", **figures), "2026-01-01T00:00:00+00:00")
+    about = {"program": f"programs/{digits[:12]}.py", "sha256": digits}
+    return Entry(evaluated(ratio, **about, **figures), "2026-01-01T00:00:00+00:00")
 
 
 def line(parent, child):

@@ -28,7 +28,7 @@ def test_counts_shares_and_the_best(run):
     seen = look(run, 310)
     assert (seen.state, seen.done, seen.expected, seen.feasible, seen.invalid) == ("running", 5, 10, 3, 1)
     assert seen.feasible_share == 0.6
-    assert (seen.best.number, seen.best.entry.evaluation.ratio_to_reference) == (2, 2.0)
+    assert (seen.best.number, seen.best.entry.evaluation.timing.ratio_to_reference) == (2, 2.0)
     assert [each.best for each in seen.recent] == [True, True, False, False, False]
     assert seen.per_minute == pytest.approx(1.0)
     assert seen.left_s == pytest.approx(300.0)
@@ -103,7 +103,7 @@ def test_another_ledger_in_its_place_is_read_from_its_beginning(run):
     assert follower.look(START + 9).done == 3
     (run / FILE_NAME).write_bytes(line(entry(5, 7.0)))
     seen = follower.look(START + 9)
-    assert (seen.done, seen.best.entry.evaluation.ratio_to_reference) == (1, 7.0)
+    assert (seen.done, seen.best.entry.evaluation.timing.ratio_to_reference) == (1, 7.0)
 
 
 def test_a_resumed_run_expects_what_it_has_and_its_new_iterations(run):

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from evaluations import evaluated
 from support import ROOT, SEED
 
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.pipeline import evaluate
-from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.runs.replay import CannotDerive, check_replies, derive, read_rules, replay, total
 from eplb_evolve.runs.trace import Mutation, Trace, read_trace
 
@@ -26,7 +26,7 @@ def mutation(reply=DIFF, parent="x = 1\n", child="x = 2\n", full_rewrite=False, 
 
 
 def judged(ratio, feasible=True):
-    evaluation = Evaluation("p", "", "w", "search", "cpu", "m", "full", True, feasible, ratio_to_reference=ratio)
+    evaluation = evaluated(ratio, feasible=feasible)
     return lambda _program: evaluation
 
 

@@ -398,8 +398,8 @@ def test_a_full_evaluation(nvidia_smi, monkeypatch, program, tmp_path):
     assert result.reason == ""
     assert result.feasible
     assert result.replayed
-    assert result.device == "cuda"
-    assert result.machine.startswith("NVIDIA H100 80GB HBM3, driver 580.159.04, 1980/2619 MHz, ")
-    assert result.clocks == "1755/2618 MHz"
-    assert result.sandbox_level == bench.level != "full"
+    assert result.conditions.device == "cuda"
+    assert result.conditions.machine.startswith("NVIDIA H100 80GB HBM3, driver 580.159.04, 1980/2619 MHz, ")
+    assert result.timing.clocks == "1755/2618 MHz"
+    assert result.conditions.sandbox_level == bench.level != "full"
     assert result.log.splitlines()[-4:] == ["synchronize", "get", "get", "get"]

@@ -10,11 +10,12 @@ from support import SEED
 
 from eplb_evolve import reference
 from eplb_evolve.errors import CandidateFailure, UsageError
+from eplb_evolve.evaluation.simulation import planner, policies, simulate
 from eplb_evolve.placement import initial_phy2log, received_slots
 from eplb_evolve.sandbox import Limits
+from eplb_evolve.serving.course import ORACLE, PLACED_ONCE, RANDOM_ONCE
 from eplb_evolve.serving.curve import PERFECT, curves
 from eplb_evolve.serving.presets import deployment
-from eplb_evolve.serving.simulation import ORACLE, PLACED_ONCE, RANDOM_ONCE, planner, policies, simulate
 
 LIMITS = Limits(first_call_s=30.0, call_s=5.0)
 
@@ -26,7 +27,7 @@ def workload(task):
 
 def course(bench, file, workload):
     with closing(bench.zygote.spawn(file, LIMITS)) as worker:
-        return simulate(file.stem, workload, planner(worker, workload.topology))
+        return simulate(file.stem, workload, planner(worker, workload))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from eplb_evolve.board.grid import Grid
 from eplb_evolve.board.rows import Row, Table
+from eplb_evolve.board.terminal import conditions_in_words
 from eplb_evolve.evaluation.task import SEPARATOR
 
 UNRANKED = "({})"
@@ -41,7 +42,7 @@ def everywhere(tables: Sequence[Table]) -> list[Everywhere]:
     groups: dict[str, list[Table]] = {}
     for table in tables:
         if table.objective == "time":
-            where = f"{table.split} windows, {table.device}, sandbox {table.sandbox_level}: {table.machine}"
+            where = f"{table.conditions.split} windows, {conditions_in_words(table.conditions)}"
             groups.setdefault(where, []).append(table)
     found = (_of(where, group) for where, group in groups.items())
     return [each for each in found if each.rows]
@@ -53,8 +54,8 @@ def _of(where: str, tables: Sequence[Table]) -> Everywhere:
     for row in (row for table in tables for row in table.rows):
         run = row.evaluation
         known = [(each.workload, each.ratio_to_reference, each.feasible) for each in run.on]
-        if run.ratio_to_reference is not None and SEPARATOR not in run.workload:
-            known.append((run.workload, run.ratio_to_reference, run.feasible))
+        if run.timing is not None and SEPARATOR not in run.conditions.workload:
+            known.append((run.conditions.workload, run.timing.ratio_to_reference, run.feasible))
         for workload, ratio, feasible in known:
             rows.setdefault(run.sha256, row)
             ratios.setdefault(run.sha256, {})[workload] = ratio, feasible

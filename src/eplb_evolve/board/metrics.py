@@ -3,12 +3,18 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from eplb_evolve.evaluation.result import Evaluation
+
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of an Evaluation; `name` is its attribute, `better` the direction in which it improves.
+    """One figure of an Evaluation.
 
-    `none` is what stands for a missing value.
+    Attributes:
+        name: as Evaluation.figure and JSON have it
+        better: the direction in which it improves
+        none: what stands for a missing value
+        interval: names of the lower and the upper end of its 95 % interval; empty where none is kept
     """
 
     name: str
@@ -17,8 +23,8 @@ class Metric:
     better: Literal["lower", "higher", "neither"]
     description: str
     form: str = ".3g"
-
     none: str = "-"
+    interval: tuple[str, str] | tuple[()] = ()
 
     def show(self, value: float | None) -> str:
         """The value as a table shows it; `none` when there is none."""
@@ -26,9 +32,26 @@ class Metric:
             return self.none
         return format(value * 100 if self.unit == "%" else value, self.form)
 
+    def show_half(self, low: float, high: float) -> str:
+        """Half the width of an interval, with as many digits as the value has."""
+        half, scale = (high - low) / 2, 100 if self.unit == "%" else 1
+        return format(half * scale, self.form.lstrip("+")).removeprefix("0") if half else "0"
+
+    def ends(self, evaluation: Evaluation) -> tuple[float, float] | None:
+        """The ends of its interval; None where that is not known."""
+        found = [evaluation.figure(name) for name in self.interval]
+        return (found[0], found[1]) if found and None not in found else None
+
 
 METRICS = (
-    Metric("time_ms", "ms", "ms", "lower", "Median time of one call, net of the clock's overhead."),
+    Metric(
+        "time_ms",
+        "ms",
+        "ms",
+        "lower",
+        "Median time of one call, net of the clock's overhead.",
+        interval=("time_ms_low", "time_ms_high"),
+    ),
     Metric("time_ms_low", "ms low", "ms", "lower", "Lower end of the median time's 95 % interval."),
     Metric("time_ms_high", "ms high", "ms", "lower", "Upper end of the median time's 95 % interval."),
     Metric("time_p99_ms", "p99 ms", "ms", "lower", "99th percentile of the call times."),
@@ -37,7 +60,8 @@ METRICS = (
         "x ref",
         "x",
         "lower",
-        "Time / the reference's time on the same inputs; the pessimistic of two robust estimators. The rank.",
+        "Time / the reference's time on the same inputs; the pessimistic of two robust estimators.",
+        interval=("ratio_low", "ratio_high"),
     ),
     Metric("ratio_low", "x ref low", "x", "lower", "Lower end of the ratio's 95 % interval."),
     Metric("ratio_high", "x ref high", "x", "lower", "Upper end of the ratio's 95 % interval."),
@@ -64,12 +88,16 @@ METRICS = (
         ",.0f",
     ),
     Metric(
-        "balancedness",
+        "balancedness_ratio",
         "bal.",
-        "0..1",
+        "x",
         "higher",
-        "Balancedness on the window after the one planned on.",
+        "Balancedness on the window after the one planned on / the reference's on the same calls.",
         ".4f",
+        interval=("balancedness_ratio_low", "balancedness_ratio_high"),
+    ),
+    Metric(
+        "balancedness", "bal. next", "0..1", "higher", "Balancedness on the window after the one planned on.", ".4f"
     ),
     Metric("balancedness_same", "bal. same", "0..1", "higher", "Balancedness on the window planned on.", ".4f"),
     Metric(
@@ -98,12 +126,31 @@ METRICS = (
     ),
     Metric("transfers", "moved", "%", "lower", "Share of slots whose expert was not on that GPU before.", ".0f"),
     Metric(
+        "transfers_more",
+        "mv. more",
+        "%",
+        "lower",
+        "The same less the reference's on the same calls, in points.",
+        "+.1f",
+        interval=("transfers_more_low", "transfers_more_high"),
+    ),
+    Metric(
+        "net_gain",
+        "gain",
+        "%",
+        "higher",
+        "Net throughput less the reference's on the same calls, in percent of never rebalancing.",
+        "+.2f",
+        interval=("net_gain_low", "net_gain_high"),
+    ),
+    Metric(
         "net_throughput",
         "net",
         "x",
         "higher",
         "Throughput / that of never rebalancing, for the configuration's `serving`.",
         ".4f",
+        interval=("net_throughput_low", "net_throughput_high"),
     ),
     Metric("net_throughput_low", "net low", "x", "higher", "Lower end of the net throughput's 95 % interval.", ".4f"),
     Metric("net_throughput_high", "net high", "x", "higher", "Upper end of the net throughput's 95 % interval.", ".4f"),

@@ -24,7 +24,7 @@ def draft(record: Record, chain: Sequence[Step]) -> str:
     parts += [_table(record.evaluations)]
     if record.worth:
         parts.append(record.worth)
-    machine = record.evaluations[0].machine if record.evaluations else ""
+    machine = record.evaluations[0].conditions.machine if record.evaluations else ""
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     parts.append(f"Measured {record.when} by `{record.command}`; {machine}; {versions}.")
     return "\n\n".join(parts) + "\n"
@@ -42,5 +42,11 @@ def _table(evaluations: Sequence[Evaluation]) -> str:
     headings = ("workload", "windows", *(BY_NAME[name].heading for name in FIGURES))
     rows = [headings, ["---"] * len(headings)]
     for each in evaluations:
-        rows.append((each.workload, each.split, *(BY_NAME[name].show(getattr(each, name)) for name in FIGURES)))
+        rows.append(
+            (
+                each.conditions.workload,
+                each.conditions.split,
+                *(BY_NAME[name].show(each.figure(name)) for name in FIGURES),
+            )
+        )
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

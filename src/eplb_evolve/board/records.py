@@ -68,8 +68,12 @@ def refuse_existing(folder: Path, name: str) -> None:
 def worth_in_words(name: str, evaluations: Sequence[Evaluation], served: Deployment) -> str:
     """The sentence on the first evaluation on holdout windows, "" where there is none with figures."""
     for each in evaluations:
-        if each.split == "holdout" and each.net_blocking_3000 is not None and each.net_background_3000 is not None:
-            return sentence(served, each.workload, name, VLLM_STEPS, each.net_blocking_3000, each.net_background_3000)
+        where, figures = each.conditions, each.serving
+        if where.split != "holdout" or figures is None:
+            continue
+        blocking, background = figures.net_blocking_3000, figures.net_background_3000
+        if blocking is not None and background is not None:
+            return sentence(served, where.workload, name, VLLM_STEPS, blocking, background)
     return ""
 
 

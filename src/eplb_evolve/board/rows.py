@@ -1,18 +1,14 @@
-"""The leaderboard's rows and their order. The one place that decides what ranks above what."""
+"""The rows of a board."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.board.doubts import doubts, unsteady
+from eplb_evolve.evaluation.result import Conditions, Evaluation, Status
 from eplb_evolve.runs.ledger import Entry
 from eplb_evolve.runs.origin import Origins, Provenance
-
-UNSTABLE_SPREAD = 0.20
-UNDISTURBED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -21,12 +17,11 @@ class Row:
 
     Attributes:
         name: how people call it: a file's stem, or the first figures of an evolved program's hash
-        provenance: seed, baseline (a published algorithm, written anew), reference (the yardstick), evolved (found
-            by a search here)
+        provenance: where it comes from
         how: for an evolved one, the tier and operators of its last step
         rank: 1 is best within its table; None for what is invalid or infeasible
         link: where its program is, seen from results/
-        front: whether no other feasible row of its table is better or equal in time, balance and transfers alike
+        front: whether no other feasible row of its table beats it in time, balance and transfers, see ranking
     """
 
     name: str
@@ -39,77 +34,23 @@ class Row:
 
     @property
     def unstable(self) -> bool:
-        """Whether its time is not to be trusted: a wide interval, or most of its calls disturbed."""
-        run = self.evaluation
-        return (run.ratio_spread or 0.0) > UNSTABLE_SPREAD or run.undisturbed < UNDISTURBED_SHARE * run.samples
+        """Whether its time is not to be trusted."""
+        return unsteady(self.evaluation)
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`: the evaluation's fields plus rank, name, provenance and marks."""
+        """For `--json`: the evaluation's fields plus rank, name, provenance, marks and doubts."""
         head = {"rank": self.rank, "name": self.name, "provenance": self.provenance, "how": self.how}
-        return head | {"front": self.front, "unstable": self.unstable} | self.evaluation.as_dict()
+        marks = {"front": self.front, "unstable": self.unstable, "doubts": doubts(self.evaluation)}
+        return head | marks | self.evaluation.as_dict()
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that may be compared: one workload, split, device, machine, sandbox level and objective."""
+    """Rows that may be compared, measured under equal conditions, and the objective that they are ranked by."""
 
-    workload: str
-    split: str
-    device: str
-    machine: str
-    sandbox_level: str
+    conditions: Conditions
     objective: str
     rows: Sequence[Row]
-
-
-def tables(rows: Iterable[Row]) -> list[Table]:
-    """Group rows by what makes them comparable, and rank each group."""
-    groups: dict[Table, list[Row]] = {}
-    for row in rows:
-        run = row.evaluation
-        place = (run.workload, run.split, run.device, run.machine, run.sandbox_level, run.objective)
-        groups.setdefault(Table(*place, rows=()), []).append(row)
-    return [
-        dataclasses.replace(table, rows=_ranked(group))
-        for table, group in sorted(groups.items(), key=lambda each: dataclasses.astuple(each[0]))
-    ]
-
-
-def _ranked(rows: list[Row]) -> list[Row]:
-    """By score, feasible rows first, then infeasible, then invalid; one row per program text."""
-    unique = {(row.evaluation.sha256): row for row in rows}  # the last measurement of a text counts
-    feasible = [row for row in unique.values() if row.evaluation.feasible]
-    others = [row for row in unique.values() if not row.evaluation.feasible]
-    feasible.sort(key=lambda row: -row.evaluation.combined_score)
-    others.sort(key=lambda row: -row.evaluation.combined_score)
-    front = pareto(feasible)
-    ranked = [
-        dataclasses.replace(row, rank=rank, front=row.evaluation.sha256 in front)
-        for rank, row in enumerate(feasible, 1)
-    ]
-    return ranked + others
-
-
-def pareto(rows: Sequence[Row]) -> frozenset[str]:
-    """sha256 of the rows that no other one beats: none is at least as good in all three figures and better in one.
-
-    Time, balancedness on the next window, and transfers; rows without one of the figures are left out.
-    """
-    known = [row for row in rows if None not in _costs(row)]
-    costs = np.array([_costs(row) for row in known], np.float64).reshape(len(known), 3)
-    front, names = np.empty((0, 3)), set()
-    for index in np.lexsort(costs.T[::-1]):  # a row can only be beaten by one that comes before it
-        own = costs[index]
-        if not ((front <= own).all(axis=1) & (front < own).any(axis=1)).any():
-            front = np.vstack([front, own])
-            names.add(known[index].evaluation.sha256)
-    return frozenset(names)
-
-
-def _costs(row: Row) -> tuple[float | None, ...]:
-    """Three figures, lower is better."""
-    run = row.evaluation
-    return run.time_ms, None if run.balancedness is None else -run.balancedness, run.transfers
 
 
 def evolved_rows(entries: Iterable[Entry]) -> list[Row]:
@@ -122,7 +63,7 @@ def evolved_rows(entries: Iterable[Entry]) -> list[Row]:
             f"{entry.tier} {'+'.join(entry.operators)}".strip(),
         )
         for entry in entries
-        if not entry.evaluation.evaluator_failed
+        if entry.evaluation.status is not Status.EVALUATOR_FAILED
     ]
 
 

@@ -8,42 +8,36 @@ from rich.text import Text
 from eplb_evolve.board.grid import Grid
 from eplb_evolve.board.metrics import BY_NAME, METRICS
 from eplb_evolve.board.rows import Row, Table
+from eplb_evolve.evaluation.result import Conditions
 from eplb_evolve.hostile_text import printable
 
-COLUMNS = ("time_ms", "ratio_to_reference", "ratio_spread", "speedup_over_seed", "balancedness", "transfers", "samples")
-SERVING_COLUMNS = (
-    "net_blocking_3000",
-    "net_background_3000",
-    "net_blocking_best",
-    "net_background_best",
-    "best_interval_steps",
-    "break_even_steps",
-    "of_perfect",
-)
+COLUMNS = ("time_ms", "ratio_to_reference", "balancedness_ratio", "transfers", "net_gain")
+"""What ranks, stars or records, beside the time itself; absolute figures are in `--wide` and JSON."""
+WITH_INTERVAL = ("ratio_to_reference", "balancedness_ratio", "net_gain")
+"""Columns that have half the width of their interval beside them."""
 ALL_COLUMNS = tuple(metric.name for metric in METRICS)
 BOUNDED = ("time_ms", "ratio_to_reference")
 """Figures that are upper bounds where the time is shorter than the clock can tell."""
 MARKS = (
-    "*: no other program is as good in time, balance and transfers and better in one of them. "
-    "!: unstable, a wide interval or most calls disturbed. <: shorter than the clock can tell."
+    "±: half the width of the 95 % interval in which another evaluation's figure lies. "
+    "*: no other program is better in time, balance or moved slots and not worse in the others, as far as these "
+    "intervals tell. !: the time is in doubt, see eplb evaluate. <: shorter than the clock can tell."
 )
 UNRANKED_SHOWN = 3
+NOT_RANKED = "its figures say nothing of what this table ranks by"
 WIDE = 1000
 """Characters in a line at most, when it may be as long as need be."""
 
 
-def columns(objective: str = "time") -> tuple[str, ...]:
-    """The metrics of a table; for a search for net throughput that stands where the speedup does otherwise."""
-    if objective != "net_throughput":
-        return COLUMNS
-    return tuple("net_throughput" if name == "speedup_over_seed" else name for name in COLUMNS)
-
-
 def title(table: Table) -> str:
     """What the rows of a table have in common."""
-    by = "" if table.objective == "time" else f", by {table.objective}"
-    where = f"{table.device}, sandbox {table.sandbox_level}: {table.machine}"
-    return f"{table.workload}, {table.split} windows{by}, {where}"
+    where, by = table.conditions, "" if table.objective == "time" else f", by {table.objective}"
+    return f"{where.workload}, {where.split} windows{by}, {conditions_in_words(where)}"
+
+
+def conditions_in_words(where: Conditions) -> str:
+    """Device, sandbox and machine."""
+    return f"{where.device}, sandbox {where.sandbox_level}: {where.machine}"
 
 
 def rank(row: Row) -> str:
@@ -55,27 +49,35 @@ def rank(row: Row) -> str:
 
 def figure(row: Row, name: str) -> str:
     """One figure of a row, as a table shows it."""
-    value = getattr(row.evaluation, name)
-    bound = "<" if value is not None and name in BOUNDED and row.evaluation.at_bound else ""
+    value = row.evaluation.figure(name)
+    bound = "<" if value is not None and name in BOUNDED and row.evaluation.figure("at_bound") else ""
     return bound + BY_NAME[name].show(value)
 
 
-def served(rows: Sequence[Row]) -> list[Row]:
-    """The rows for which net throughput is known, best at every 3000 steps first."""
-    known = [row for row in rows if row.evaluation.net_blocking_3000 is not None]
-    return sorted(known, key=lambda row: -(row.evaluation.net_blocking_3000 or 0.0))
+def headings(names: Sequence[str]) -> list[str]:
+    """Of these metrics, and of the intervals beside them."""
+    return [
+        each
+        for name in names
+        for each in ([BY_NAME[name].heading, "±"] if name in WITH_INTERVAL else [BY_NAME[name].heading])
+    ]
 
 
-def serving_title(rows: Sequence[Row]) -> str:
-    """Above a table of net throughput: the deployment that it is computed for."""
-    deployments = sorted({row.evaluation.serving.split(",")[0] for row in rows})
-    return f"Throughput / that of never rebalancing, {', '.join(deployments)}:"
+def figures(row: Row, names: Sequence[str]) -> list[str]:
+    """The cells below them."""
+    found: list[str] = []
+    for name in names:
+        found.append(figure(row, name))
+        if name in WITH_INTERVAL:
+            ends = BY_NAME[name].ends(row.evaluation)
+            found.append(BY_NAME[name].show_half(*ends) if ends is not None else "-")
+    return found
 
 
 def to_terminal(table: Table, console: Console, limit: int, wide: bool = False, invalid: bool = False) -> None:
     """The best `limit` ranked rows, every row that is not evolved, the nearest infeasible ones, and their reasons.
 
-    Below it, the ranked rows by what they are worth to a server. wide: every figure, in lines as long as need be.
+    wide: every figure, in lines as long as need be.
     invalid: every invalid program and its reason instead.
     """
     if invalid:
@@ -85,20 +87,15 @@ def to_terminal(table: Table, console: Console, limit: int, wide: bool = False, 
     shown = _first(ranked, limit)
     infeasible = [row for row in table.rows if row.evaluation.valid and row.rank is None]
     unranked = _first(infeasible, UNRANKED_SHOWN)
-    names = ALL_COLUMNS if wide else columns(table.objective)
-    headings = ("#", "program", "from", *(BY_NAME[name].heading for name in names))
+    names = ALL_COLUMNS if wide else COLUMNS
+    head = ("#", "program", "from", *([BY_NAME[name].heading for name in names] if wide else headings(names)))
     rows = [
-        (rank(row), row.name, row.provenance, *(figure(row, name) for name in names)) for row in [*shown, *unranked]
+        (rank(row), row.name, row.provenance, *([figure(row, name) for name in names] if wide else figures(row, names)))
+        for row in [*shown, *unranked]
     ]
-    grid = Grid(headings, rows, left=(1, 2), name=1, title=title(table))
+    grid = Grid(head, rows, left=(1, 2), name=1, title=title(table))
     (Console(file=console.file, width=WIDE) if wide else console).print(grid)
     _say_what_is_left_out(table, console, len(ranked) - len(shown), len(infeasible) - len(unranked), unranked)
-    worth = served(shown)
-    if worth and not wide:
-        headings = ("#", "program", *(BY_NAME[name].heading for name in SERVING_COLUMNS))
-        rows = [(rank(row), row.name, *(figure(row, name) for name in SERVING_COLUMNS)) for row in worth]
-        console.print()
-        console.print(Grid(headings, rows, left=(1,), name=1, title=serving_title(worth)))
 
 
 def _plain(text: str) -> Text:
@@ -136,12 +133,12 @@ def _say_what_is_left_out(
     if invalid:
         console.print(f"{invalid} programs are invalid (--invalid shows them).", highlight=False)
     for row in unranked:
-        console.print(_plain(f"{row.name}, infeasible: {row.evaluation.reason}"))
+        console.print(_plain(f"{row.name}, {row.evaluation.status}: {row.evaluation.reason or NOT_RANKED}"))
 
 
-def legend(console: Console, objective: str = "time", wide: bool = False) -> None:
+def legend(console: Console, wide: bool = False) -> None:
     """What the columns and marks mean."""
-    for name in ALL_COLUMNS if wide else (*columns(objective), *SERVING_COLUMNS):
+    for name in ALL_COLUMNS if wide else COLUMNS:
         metric = BY_NAME[name]
         better = "" if metric.better == "neither" else f" {metric.better.capitalize()} is better."
         console.print(f"[bold]{metric.heading}[/bold]: {metric.description}{better}", highlight=False)

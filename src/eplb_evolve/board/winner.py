@@ -2,37 +2,37 @@
 
 from collections.abc import Sequence
 
+from eplb_evolve.board.ranking import reach
+from eplb_evolve.evaluation.objectives import objective
 from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.evaluation.settings import Objective
-from eplb_evolve.runs.ledger import Entry
+from eplb_evolve.runs.ledger import Entry, best
 
 
-def winner(entries: Sequence[Entry], objective: Objective | None) -> tuple[Entry | None, Evaluation | None]:
+def winner(entries: Sequence[Entry], goal: str | None) -> tuple[Entry | None, Evaluation | None]:
     """The best program with its search entry, and its holdout evaluation, each None where there is none.
 
-    It is the search's own best unless on the holdout windows another one is better; for time, beyond the intervals of
-    both.
+    It is the search's own best, unless on the holdout windows another one is better beyond the intervals of both.
+    goal: the objective, `time` where it is not known.
     """
-    feasible = [entry for entry in entries if entry.evaluation.feasible]
+    feasible = [each for each in entries if each.evaluation.feasible and each.evaluation.conditions.split == "search"]
     searched = {
-        entry.evaluation.sha256: entry
-        for entry in sorted(feasible, key=lambda entry: entry.evaluation.combined_score)
-        if entry.evaluation.split == "search"
+        each.evaluation.sha256: each for each in sorted(feasible, key=lambda each: each.evaluation.combined_score)
     }
-    holdout = {entry.evaluation.sha256: entry for entry in feasible if entry.evaluation.split == "holdout"}
-    if not searched:
-        best = max(holdout.values(), key=lambda entry: entry.evaluation.combined_score, default=None)
-        return best, best.evaluation if best is not None else None
-    champion = max(searched.values(), key=lambda entry: entry.evaluation.combined_score)
-    confirmed = [entry for sha, entry in holdout.items() if sha in searched]
-    if not confirmed:
+    confirmed = [each for each in entries if each.evaluation.conditions.split == "holdout"]
+    champion = best(searched.values())
+    if champion is None:
+        found = best(confirmed)
+        return found, found.evaluation if found is not None else None
+    known = [each for each in confirmed if each.evaluation.sha256 in searched]
+    top = best(known)
+    if top is None:
         return champion, None
-    best = max(confirmed, key=lambda entry: entry.evaluation.combined_score)
-    own = holdout.get(champion.evaluation.sha256)
-    if own is not None and objective in ("time", None) and _tie(own.evaluation, best.evaluation):
-        best = own
-    return searched[best.evaluation.sha256], best.evaluation
+    own = next((each for each in reversed(known) if each.evaluation.sha256 == champion.evaluation.sha256), None)
+    if own is not None and own.evaluation.feasible and _tie(own.evaluation, top.evaluation, goal or "time"):
+        top = own
+    return searched[top.evaluation.sha256], top.evaluation
 
 
-def _tie(one: Evaluation, other: Evaluation) -> bool:
-    return (one.ratio_low or 0.0) <= (other.ratio_high or float("inf"))
+def _tie(one: Evaluation, other: Evaluation, goal: str) -> bool:
+    mine, theirs = (reach(each, objective(goal).figure) for each in (one, other))
+    return mine is None or theirs is None or not theirs.beats(mine)

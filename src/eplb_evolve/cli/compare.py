@@ -13,9 +13,13 @@ from eplb_evolve.board.grid import Grid
 from eplb_evolve.cli import options
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.evaluation.bench import open_bench
-from eplb_evolve.evaluation.comparison import Comparison, Gap, Side, compare, time_overall
-from eplb_evolve.evaluation.pipeline import read_program
+from eplb_evolve.evaluation.candidate import read_program
+from eplb_evolve.evaluation.comparison import Compared, Comparison, compare, time_overall
+from eplb_evolve.evaluation.gap import Gap
 from eplb_evolve.hostile_text import one_line, printable
+
+NEGLIGIBLE = 1e-4
+"""A share of the throughput of never rebalancing that is no difference to a server."""
 
 
 def compare_programs(
@@ -77,7 +81,7 @@ def _overall(found: Sequence[Comparison]) -> str:
     """The times on all workloads together, and the one on which the faster program does worst."""
     first, second = names(found[0])
     gap = time_overall(found)
-    listed = ", ".join(f"{each.time.value:.3g} on {each.workload}" for each in found)
+    listed = ", ".join(f"{each.time.value:.3g} on {each.conditions.workload}" for each in found)
     between = f"{gap.value:.3g} times as long as {second} ({gap.low:.3g} to {gap.high:.3g})"
     return f"Over the {len(found)} workloads (geometric mean) {first} takes {between}: {listed}."
 
@@ -89,25 +93,21 @@ def names(found: Comparison) -> tuple[str, str]:
 
 
 def _balance(found: Comparison, first: str, second: str) -> str:
-    if not found.balance.excludes(0):
+    if not found.balance.excludes(1):
         return "They balance the next window alike as far as can be told."
-    better = first if found.balance.value > 0 else second
-    return f"{better} balances the next window better, by {_points(found.balance)}."
+    better = first if found.balance.value > 1 else second
+    more = Gap(found.balance.value - 1, found.balance.low - 1, found.balance.high - 1)
+    return f"{better} balances the next window better, by {_per_cent(more)} of {second}'s balancedness."
 
 
 def _net(found: Comparison, first: str, second: str) -> str:
-    if not found.net.excludes(0):
+    if found.net.high >= -NEGLIGIBLE and found.net.low <= NEGLIGIBLE:
         return f"To a server ({found.serving}) they are worth the same as far as can be told."
     better = first if found.net.value > 0 else second
     return (
         f"To a server ({found.serving}) {better} is worth more, by {_per_cent(found.net)} of the throughput of "
         "never rebalancing."
     )
-
-
-def _points(gap: Gap) -> str:
-    low, high = sorted((abs(gap.low), abs(gap.high)))
-    return f"{abs(gap.value):.4f} ({low:.4f} to {high:.4f})"
 
 
 def _per_cent(gap: Gap) -> str:
@@ -124,8 +124,8 @@ def _times(value: float) -> str:
 
 
 def _show(found: Comparison, console: Console) -> None:
-    where = f"{found.device}, sandbox {found.sandbox_level}: {found.machine}"
-    title = f"{found.workload}, {found.split} windows, {where}"
+    where = f"{found.conditions.device}, sandbox {found.conditions.sandbox_level}: {found.conditions.machine}"
+    title = f"{found.conditions.workload}, {found.conditions.split} windows, {where}"
     rows = [
         (name, *_figures(side), "feasible" if side.feasible else "infeasible")
         for name, side in zip(names(found), (found.first, found.second), strict=True)
@@ -137,7 +137,7 @@ def _show(found: Comparison, console: Console) -> None:
     console.print("\n" + one_line(in_words(found)), markup=False, highlight=False)
 
 
-def _figures(side: Side) -> tuple[str, ...]:
+def _figures(side: Compared) -> tuple[str, ...]:
     return (
         f"{side.time_ms:.3g}",
         f"{side.balancedness:.4f}",

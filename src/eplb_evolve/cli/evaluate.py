@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from eplb_evolve.board.doubts import doubts
 from eplb_evolve.board.grid import Grid
-from eplb_evolve.board.metrics import BY_NAME
+from eplb_evolve.board.metrics import BY_NAME, Metric
 from eplb_evolve.cli import options
 from eplb_evolve.evaluation.bench import Bench, open_bench
+from eplb_evolve.evaluation.candidate import read_program
 from eplb_evolve.evaluation.measured import evaluate_with_speedup, is_deepseek_form
-from eplb_evolve.evaluation.pipeline import read_program
-from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.result import Evaluation, Status
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.hostile_text import one_line, printable
 from eplb_evolve.paths import cache_dir, project
@@ -25,12 +26,16 @@ DETAILS = (
     "speedup_over_seed",
     "first_call_ms",
     "time_p99_ms",
+    "balancedness_ratio",
     "balancedness",
     "balancedness_reference",
     "balancedness_same",
     "balancedness_worst_layer",
     "balancedness_sglang",
     "transfers",
+    "transfers_more",
+    "net_throughput",
+    "net_gain",
     "combined_score",
 )
 
@@ -62,7 +67,7 @@ def evaluate(
                         show(results[-1], options.stdout())
     finally:  # where the machine fails in the middle, what it told before is not lost
         if as_json and results:
-            print(json.dumps([result.as_dict() for result in results], indent=1))
+            print(json.dumps([result.as_dict() | {"doubts": doubts(result)} for result in results], indent=1))
     if not all(result.feasible for result in results):
         raise typer.Exit(1)
 
@@ -77,40 +82,44 @@ def full_evaluation(program: Path, task: Task, bench: Bench) -> Evaluation:
 
 def show(result: Evaluation, console: Console) -> None:
     """One evaluation, for a person."""
-    verdict = "valid but infeasible" if result.status == "infeasible" else result.status
-    console.print(one_line(f"{result.program}: {verdict}"), style="bold", markup=False, highlight=False)
-    console.print(
-        f"  on {result.workload}, {result.split} windows; {result.machine}; sandbox {result.sandbox_level}",
-        markup=False,
-        highlight=False,
-    )
+
+    def say(text: str, style: str = "") -> None:
+        console.print(text, style=style, markup=False, highlight=False)
+
+    where = result.conditions
+    verdict = "valid but infeasible" if result.status is Status.INFEASIBLE else result.status
+    say(one_line(f"{result.program}: {verdict}"), "bold")
+    say(f"  on {where.workload}, {where.split} windows; {where.machine}; sandbox {where.sandbox_level}")
     if result.reason:
-        console.print(printable(f"  {result.reason}"), markup=False, highlight=False)
-    if result.time_ms is not None:
-        console.print(
-            f"  {result.time_ms:.3g} ms per call (95 % interval {result.time_ms_low:.3g} to "
-            f"{result.time_ms_high:.3g}, {result.samples} pairs)",
-            highlight=False,
+        say(printable(f"  {result.reason}"))
+    if (timing := result.timing) is not None:
+        say(
+            f"  {timing.time_ms:.3g} ms per call (95 % interval {timing.time_ms_low:.3g} to {timing.time_ms_high:.3g}, "
+            f"{timing.samples} pairs)"
         )
-        if result.floor_ms is not None:
-            console.print(
-                f"  the floor: {result.floor_ms:.2g} ms ({result.floor_ratio:.2g} x) to fill three new tensors, "
-                f"{result.ready_ms:.2g} ms to return ready ones",
-                highlight=False,
+        if timing.floor_ms is not None:
+            say(
+                f"  the floor: {timing.floor_ms:.2g} ms ({timing.floor_ratio:.2g} x) to fill three new tensors, "
+                f"{timing.ready_ms:.2g} ms to return ready ones"
             )
         for name in DETAILS:
-            if name == "ratio_worst" and not result.on:
-                continue
-            metric = BY_NAME[name]
-            unit = f" {metric.unit}" if metric.unit in ("ms", "x", "%") else ""
-            value = metric.show(getattr(result, name))
-            console.print(f"  {name:25s}{value:>9s}{unit}", highlight=False)
+            if result.figure(name) is not None:
+                say(_detail(result, BY_NAME[name]))
+        for doubt in doubts(result):
+            say(one_line(f"  Doubt: {doubt}"))
     if result.on:
         console.print(_on_each(result))
     if not result.valid and result.log.strip():
-        console.print("  It printed, at the end:", highlight=False)
-        last = printable(result.log).strip().splitlines()[-8:]
-        console.print("    " + "\n    ".join(last), markup=False, highlight=False)
+        say("  It printed, at the end:")
+        say("    " + "\n    ".join(printable(result.log).strip().splitlines()[-8:]))
+
+
+def _detail(result: Evaluation, metric: Metric) -> str:
+    """A figure with its interval, where there is one."""
+    unit = f" {metric.unit}" if metric.unit in ("ms", "x", "%") else ""
+    ends = metric.ends(result)
+    interval = f"  ({metric.show(ends[0])} to {metric.show(ends[1])})" if ends is not None else ""
+    return f"  {metric.name:25s}{metric.show(result.figure(metric.name)):>9s}{unit}{interval}"
 
 
 def _on_each(result: Evaluation) -> Grid:

@@ -1,9 +1,7 @@
 """`eplb leaderboard`: what was found, beside the seeds and the reference, on windows that the search never saw."""
 
 import json
-import tempfile
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -13,22 +11,16 @@ from rich.text import Text
 
 from eplb_evolve.board.everywhere import everywhere
 from eplb_evolve.board.find_program import newest_run
-from eplb_evolve.board.markdown import to_markdown
-from eplb_evolve.board.measuring import Board, recorded_rows, standing_rows
+from eplb_evolve.board.measuring import Board
 from eplb_evolve.board.measuring import board as gathered
-from eplb_evolve.board.records import read_records
-from eplb_evolve.board.rows import Row, tables
-from eplb_evolve.board.shipped_rows import read_standing, write_standing
 from eplb_evolve.board.terminal import legend, to_terminal
 from eplb_evolve.board.winner import winner
 from eplb_evolve.cli import options
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.bench import LazyBench
-from eplb_evolve.evaluation.settings import Objective
-from eplb_evolve.evaluation.task import Task
-from eplb_evolve.paths import Project, project
-from eplb_evolve.runs.ledger import FILE_NAME, Ledger, now
-from eplb_evolve.runs.run_info import configuration_of, versions
+from eplb_evolve.paths import project
+from eplb_evolve.runs.ledger import FILE_NAME, Ledger
+from eplb_evolve.runs.run_info import configuration_of
 
 
 def leaderboard(
@@ -41,14 +33,6 @@ def leaderboard(
     seeds: Annotated[
         bool, typer.Option("--seeds", help="Measure every balancer in seeds/ that this machine has not measured yet.")
     ] = False,
-    write: Annotated[
-        bool,
-        typer.Option(
-            "--write",
-            help="Write results/LEADERBOARD.md from the records and results/standing.json, and stop; with --seeds, "
-            "measure what is in the latter first.",
-        ),
-    ] = False,
     wide: Annotated[bool, typer.Option("--wide", help="Show every figure, in long lines.")] = False,
     invalid: Annotated[bool, typer.Option("--invalid", help="Show the invalid programs and why instead.")] = False,
     config: options.ConfigFile = None,
@@ -60,19 +44,6 @@ def leaderboard(
     reference once per machine. Other balancers in seeds/ are shown where this machine has measured them.
     """
     place = project()
-    if write:
-        if seeds:
-            _measure_standing(place, options.tasks(config, workload, split))
-        records = [row for record in read_records(place.results / "records") for row in record.rows()]
-        standing = read_standing(place.results)
-        file = place.results / "LEADERBOARD.md"
-        place.results.mkdir(exist_ok=True)
-        file.write_text(
-            to_markdown(tables(records + standing)), encoding="utf-8"
-        )  # of the same program, the standing row counts
-        counted = f"{len(records)} recorded and {len(standing)} standing measurements"
-        options.say(f"wrote {place.results.name}/{file.name} from {counted}")
-        return
     ledger = Ledger(run or newest_run(place.results) or place.results / "runs" / "none")
     if run is not None and not ledger.file.exists():
         raise UsageError(f"{run} holds no {FILE_NAME}; give a run's folder, such as results/runs/STAMP")
@@ -91,27 +62,17 @@ def leaderboard(
         console.print(each.grid())
         console.print()
     if not invalid:
-        legend(console, objective, wide)
+        legend(console, wide)
     _sum_up(ledger.run, board, objective)
 
 
-def _measure_standing(place: Project, tasks: Sequence[Task]) -> None:
-    """results/standing.json: every seed, the reference and every recorded evolved program, all measured now."""
-    rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="eplb-standing-") as cache, closing(LazyBench(tasks[0].settings)) as bench:
-        for task in tasks:
-            rows += standing_rows(place, task, bench, True, options.say, Path(cache))
-            rows += recorded_rows(place, task, bench, options.say, Path(cache))
-    write_standing(place.results, rows, now(), versions())
-
-
-def _sum_up(run: Path, board: Board, objective: Objective) -> None:
+def _sum_up(run: Path, board: Board, objective: str) -> None:
     console = options.stdout()
-    searched = [entry.evaluation for entry in board.entries if entry.evaluation.split == "search"]
+    searched = [entry.evaluation for entry in board.entries if entry.evaluation.conditions.split == "search"]
     if not searched:
         console.print("No search has run here yet: eplb run")
         return
-    counts = Counter(each.status for each in searched)
+    counts = Counter(each.status.value for each in searched)
     failed = f", {counts['evaluator_failed']} evaluator failed" if counts["evaluator_failed"] else ""
     console.print(
         f"\n{len(searched)} evaluations in {run}: {counts['feasible']} feasible, {counts['infeasible']} infeasible, "

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from eplb_evolve.board.metrics import BY_NAME
 from eplb_evolve.cli.console import SafeConsole
-from eplb_evolve.evaluation.settings import Objective
-from eplb_evolve.feedback import COUNTS, SHOWN, progress_line
+from eplb_evolve.evaluation.objectives import objective
+from eplb_evolve.feedback import progress_line
 from eplb_evolve.hostile_text import one_line, printable
 from eplb_evolve.runs.progress import Progress, Seen
 
@@ -21,11 +21,6 @@ BAR = 100
 RECENT_SHOWN = 5
 """How many of the last evaluations the display shows where the terminal is high enough."""
 _LINES_BESIDE = 12
-_BESIDE: dict[Objective, str] = {
-    "time": "x the seed's speed",
-    "balance": "balanced on the next window",
-    "net_throughput": "x never rebalancing",
-}
 """Of the display, without those, at 80 columns."""
 
 
@@ -84,7 +79,7 @@ def _title(progress: Progress, run: str) -> list[RenderableType]:
     lines: list[RenderableType] = [Text(one_line(run), style="bold", no_wrap=True, overflow="ellipsis")]
     if progress.workload:
         proposer = f"; {progress.proposer}" if progress.proposer else ""
-        lines.append(Text(f"{progress.workload}, for {COUNTS[progress.objective]}{proposer}"))
+        lines.append(Text(f"{progress.workload}, for {objective(progress.objective).counts}{proposer}"))
     return lines
 
 
@@ -129,12 +124,13 @@ def _named(progress: Progress) -> list[tuple[str, str]]:
 def _best(progress: Progress) -> str:
     """The figure that counts, the time, where it stands, what made it."""
     assert progress.best is not None
-    seen, name = progress.best, SHOWN[progress.objective][0]
-    evaluation = seen.entry.evaluation
-    figures = [f"{BY_NAME[name].show(getattr(evaluation, name))} {_BESIDE[progress.objective]}"]
-    figures.append(f"{BY_NAME['time_ms'].show(evaluation.time_ms)} ms")
-    if progress.objective == "time":
-        figures.append(f"{BY_NAME['ratio_to_reference'].show(evaluation.ratio_to_reference)} x reference")
+    seen, goal = progress.best, objective(progress.objective)
+
+    def show(name: str) -> str:
+        return BY_NAME[name].show(seen.entry.evaluation.figure(name))
+
+    figures = [f"{show(goal.shown)} {goal.beside}", f"{show('time_ms')} ms"]
+    figures += [f"{show('ratio_to_reference')} x reference"] if goal.figure == "ratio_to_reference" else []
     how = f"{seen.entry.tier} {'+'.join(seen.entry.operators)}".strip()
     if progress.nothing_found:
         how = "what the search started from"

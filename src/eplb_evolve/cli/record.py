@@ -12,18 +12,18 @@ from typing import Annotated, cast, get_args
 import typer
 
 from eplb_evolve.board.find_program import Found, find, steps_of
-from eplb_evolve.board.measuring import standing_rows
+from eplb_evolve.board.measuring import seed_rows
 from eplb_evolve.board.record_page import draft
 from eplb_evolve.board.record_rule import Beside, refusal
 from eplb_evolve.board.records import Record, read_records, refuse_existing, worth_in_words
 from eplb_evolve.board.rows import Row
-from eplb_evolve.board.shipped_rows import read_standing
+from eplb_evolve.board.shipped_rows import read_shipped
 from eplb_evolve.cli import options
 from eplb_evolve.cli.evaluate import full_evaluation, show
 from eplb_evolve.errors import CandidateFailure, UsageError
 from eplb_evolve.evaluation.bench import LazyBench
+from eplb_evolve.evaluation.candidate import read_program
 from eplb_evolve.evaluation.comparison import Comparison, compare
-from eplb_evolve.evaluation.pipeline import read_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.paths import Project, project
@@ -72,10 +72,10 @@ def record(
             evaluation = full_evaluation(program, task, bench())
             show(evaluation, options.stdout())
             evaluations.append(evaluation.at("program.py"))
-            peers += standing_rows(place, task, bench, False, options.say)
+            peers += seed_rows(place, task, bench, False, options.say)
         if provenance == "evolved":
             recorded = [row for each in read_records(folder) for row in each.rows()]
-            known = [*peers, *recorded, *read_standing(place.results)]
+            known = [*peers, *recorded, *read_shipped(place.results).rows]
             others = [row for row in known if row.provenance != "reference"]
             if reason := refusal(evaluations, others, _beside(program, place, tasks, bench)):
                 options.say(f"eplb: not recorded: {reason}")
@@ -102,10 +102,11 @@ def _beside(program: Path, place: Project, tasks: Sequence[Task], bench: LazyBen
 
     def measure(own: Evaluation, row: Row) -> Comparison | None:
         file = place.seed_files().get(row.name, place.results / "records" / row.name / "program.py")
-        task = next(task for task in tasks if (task.workload.name, task.split) == (own.workload, own.split))
+        where = own.conditions
+        task = next(each for each in tasks if (each.workload.name, each.split) == (where.workload, where.split))
         if not file.is_file() or hashlib.sha256(read_program(file)).hexdigest() != row.evaluation.sha256:
             return None
-        options.say(f"measuring {program.name} beside {row.name} on {own.workload}, {own.split} windows ...")
+        options.say(f"measuring {program.name} beside {row.name} on {where.workload}, {where.split} windows ...")
         try:
             return compare(program, file, task, bench())
         except CandidateFailure:

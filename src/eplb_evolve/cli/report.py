@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from eplb_evolve.board.find_program import newest_run
-from eplb_evolve.board.measuring import standing_rows
+from eplb_evolve.board.measuring import seed_rows
 from eplb_evolve.board.rows import Row
 from eplb_evolve.cli import options
 from eplb_evolve.errors import EplbError, UsageError
@@ -90,5 +90,5 @@ def _kept(run: Run, config: Path | None, place: Project) -> list[Row]:
             (task,) = options.tasks(chosen, [run.workload], split)
         except EplbError:  # a workload or setting of another time: such rows would not compare
             continue
-        rows += standing_rows(place, task, None, False, options.say)
+        rows += seed_rows(place, task, None, False, options.say)
     return rows

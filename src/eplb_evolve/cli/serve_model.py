@@ -15,14 +15,15 @@ from eplb_evolve.cli import options
 from eplb_evolve.errors import CandidateFailure, UsageError
 from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.calls import warm
-from eplb_evolve.evaluation.pipeline import read_program
+from eplb_evolve.evaluation.candidate import read_program
+from eplb_evolve.evaluation.simulation import planner, policies, simulate
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.hostile_text import one_line, printable
 from eplb_evolve.paths import project
 from eplb_evolve.serving.cost import MODES
+from eplb_evolve.serving.course import POLICIES, Course
 from eplb_evolve.serving.curve import Curve, curves
 from eplb_evolve.serving.presets import DEPLOYMENTS, Deployment, deployment
-from eplb_evolve.serving.simulation import POLICIES, Course, planner, policies, simulate
 from eplb_evolve.serving.worth import MOST_STEPS, VLLM_STEPS, sentence
 
 SHOWN = ("deepseek", "vllm_default", "numba_greedy", "cpp_simd", "greedy_swaps", "incremental")
@@ -81,7 +82,7 @@ def _course(program: Path, task: Task, bench: Bench) -> Course:
     try:
         with closing(bench.zygote.spawn(program, task.settings.limits)) as worker:
             warm(worker, workload.windows.shape[1:], workload.topology, np.random.default_rng(0))
-            return simulate(name, workload, planner(worker, workload.topology))
+            return simulate(name, workload, planner(worker, workload))
     except CandidateFailure as failure:
         return Course(name, (), 0.0, str(failure))
 

@@ -14,7 +14,7 @@ from rich.live import Live
 
 from eplb_evolve.cli import live, options
 from eplb_evolve.errors import UsageError
-from eplb_evolve.feedback import SHOWN
+from eplb_evolve.evaluation.objectives import objective
 from eplb_evolve.runs.progress import Follower, Progress, Seen
 
 STOPPED = 130
@@ -55,7 +55,7 @@ def as_dict(progress: Progress, run: Path) -> dict[str, Any]:
         "run": str(run),
         **told,
         "feasible_share": progress.feasible_share,
-        "figure": SHOWN[progress.objective][0],
+        "figure": objective(progress.objective).shown,
         "best": _seen(progress.best) if progress.best else None,
         "recent": [_seen(seen) for seen in progress.recent[-live.RECENT_SHOWN :]],
     }

@@ -4,18 +4,18 @@ import contextlib
 import fcntl
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
+
 from eplb_evolve import machine, reference
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem, machine_refuses
-from eplb_evolve.evaluation import disturbance
-from eplb_evolve.evaluation.constraint import CallBalance, measure
+from eplb_evolve.evaluation.calls import Caller, ReferenceCaller
 from eplb_evolve.evaluation.inputs import CallInputs
 from eplb_evolve.evaluation.settings import Device, Settings
 from eplb_evolve.paths import cache_dir
-from eplb_evolve.placement import Placement, Topology
+from eplb_evolve.placement import Topology
 from eplb_evolve.preflight import demand, evaluation_needs
 from eplb_evolve.sandbox import STRONGEST_ON_GPU, Level, Limits, Worker, Zygote, at_least
 
@@ -23,19 +23,6 @@ Mark = Literal["null", "ready", "filled"]
 MARKS = Path(__file__).with_name("marks")
 TRUSTED = Limits()
 """The reference and the marks run under the default limits, whatever a candidate's are."""
-
-
-@dataclass(frozen=True)
-class ReferenceCall:
-    """Seconds that the reference took, seconds that it waited for a processor, and the balance it reached.
-
-    robbed: whether a quota or a hypervisor took processor time meanwhile.
-    """
-
-    seconds: float
-    waited: float
-    balance: CallBalance
-    robbed: bool = False
 
 
 class Bench:
@@ -94,16 +81,9 @@ class Bench:
         except CandidateFailure as problem:
             raise EnvironmentProblem(f"a process that measures the clock failed: {problem}") from problem
 
-    def call_reference(self, inputs: CallInputs, topology: Topology, cpus: list[int] | None = None) -> ReferenceCall:
-        """Time the reference on the same inputs as a candidate, and measure its balance."""
-        before = disturbance.taken(cpus)
-        try:
-            answer = self._reference.call(inputs.weight, topology, cpus=cpus)
-        except CandidateFailure as problem:
-            raise EnvironmentProblem(f"the reference's process failed: {problem}") from problem
-        placement = Placement(answer.phy2log, answer.logcnt)
-        robbed = disturbance.taken(cpus) != before
-        return ReferenceCall(answer.seconds, answer.waited, measure(placement, inputs, topology.gpus), robbed)
+    def reference_caller(self, topology: Topology, rng: np.random.Generator) -> Caller:
+        """Calls the reference, on the same inputs as a candidate."""
+        return ReferenceCaller(self._reference, topology, "the reference", rng)
 
     def incumbent_worker(self, program: Path) -> Worker | None:
         """The worker kept from the evaluation that made `program` the incumbent, None if there is none."""

@@ -1,11 +1,13 @@
-"""One candidate being called: verified inputs in, verified placement out, its own last placement carried along."""
+"""One program being called: verified inputs in, verified placement out, its own last placement carried along."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
+from eplb_evolve.evaluation.balance import CallBalance, measure
 from eplb_evolve.evaluation.inputs import CallInputs, perturb
 from eplb_evolve.placement import Ints, Placement, Topology, initial_phy2log, transfers, verify
 from eplb_evolve.sandbox import Worker
@@ -13,11 +15,12 @@ from eplb_evolve.workload.windows import Workload
 
 
 @dataclass(frozen=True)
-class CandidateCall:
+class Call:
     """A verified call.
 
     Attributes:
         inputs: what it was given
+        topology: likewise
         in_force: [L, R], the placement in force before, in the call's order
         old_phy2log: the same as it was given, None for a program with five parameters
         seconds: wall clock
@@ -27,6 +30,7 @@ class CandidateCall:
     """
 
     inputs: CallInputs
+    topology: Topology
     in_force: Ints
     old_phy2log: Ints | None
     seconds: float
@@ -34,9 +38,14 @@ class CandidateCall:
     placement: Placement
     moved: float
 
+    @functools.cached_property
+    def balance(self) -> CallBalance:
+        """Of the load under what it returned."""
+        return measure(self.placement, self.inputs, self.topology.gpus)
+
 
 class Caller:
-    """Calls one candidate on windows of one shape, in order, on perturbed inputs.
+    """Calls one program on windows of one shape, in order, on perturbed inputs.
 
     A program with a sixth parameter is given the placement now in force: its own last one, carried through the new
     call's permutation; at first every expert once and the spare slots round robin.
@@ -59,7 +68,7 @@ class Caller:
         now, following = (workload.redraw(window, self._rng) for window in pair)
         return self.prepare(now, following)
 
-    def call(self, inputs: CallInputs, dtype: str = "float32", cpus: list[int] | None = None) -> CandidateCall:
+    def call(self, inputs: CallInputs, dtype: str = "float32", cpus: list[int] | None = None) -> Call:
         """Call and verify; raises CandidateFailure whose reason says on which workload it happened."""
         layers, experts = inputs.weight.shape
         before = self._in_force
@@ -74,7 +83,18 @@ class Caller:
             raise failure.at(self._where) from None
         self._in_force = inputs.to_workload_order(placement.phy2log)
         moved = transfers(before, self._in_force, self._topology.gpus, experts)
-        return CandidateCall(inputs, in_force, old, answer.seconds, answer.waited, placement, moved)
+        return Call(inputs, self._topology, in_force, old, answer.seconds, answer.waited, placement, moved)
+
+
+class ReferenceCaller(Caller):
+    """Calls the reference as any program; that it fails is the machine's fault."""
+
+    def call(self, inputs: CallInputs, dtype: str = "float32", cpus: list[int] | None = None) -> Call:
+        """As a Caller's, but raises EnvironmentProblem."""
+        try:
+            return super().call(inputs, dtype, cpus)
+        except CandidateFailure as problem:
+            raise EnvironmentProblem(f"the reference's process failed: {problem}") from problem
 
 
 def warm(worker: Worker, shape: tuple[int, int], topology: Topology, rng: np.random.Generator) -> None:

@@ -6,9 +6,10 @@ from itertools import cycle, pairwise
 
 import numpy as np
 
+from eplb_evolve.evaluation.balance import CallBalance
 from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.calls import Caller
-from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, CallBalance, Verdict, judge, measure
+from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, Verdict, judge
 from eplb_evolve.evaluation.inputs import CallInputs, random_loads
 from eplb_evolve.evaluation.robust_loads import robust_loads
 from eplb_evolve.evaluation.settings import RobustThresholds, Thresholds
@@ -87,7 +88,7 @@ def check_robust_loads(
         windows = pairwise(load.windows)
         for _ in range(load.unjudged_movement_aware if worker.parameters == 6 else load.unjudged):
             caller.call(caller.prepare(*next(windows)))
-        judged = Judged(bench, caller, topology, (caller.prepare(*pair) for pair in windows))
+        judged = Judged(caller, bench.reference_caller(topology, rng), (caller.prepare(*pair) for pair in windows))
         verdict = judged.after(CALLS if time.monotonic() < ends else 1, least.as_thresholds())
         if abs(verdict.margin - 1) < CLOSE:
             verdict = judged.after(MORE_ROBUST_CALLS, least.as_thresholds())
@@ -106,7 +107,7 @@ def _check_recorded(
     where = workload.name if topology == workload.topology else f"{workload.name} without groups"
     caller = Caller(worker, topology, where, rng)
     drawn = (caller.draw(workload, pair) for pair in cycle(workload.pairs(split)))
-    judged = Judged(bench, caller, topology, drawn)
+    judged = Judged(caller, bench.reference_caller(topology, rng), drawn)
     verdict = judged.after(CALLS, least)
     if FAR_FROM_BALANCED <= verdict.margin < 1:
         verdict = judged.after(MORE_CALLS, least)
@@ -116,8 +117,8 @@ def _check_recorded(
 class Judged:
     """The balance of a candidate and of the reference over calls on the same drawn inputs, as many as are asked for."""
 
-    def __init__(self, bench: Bench, caller: Caller, topology: Topology, drawn: Iterator[CallInputs]) -> None:
-        self._bench, self._caller, self._topology, self._drawn = bench, caller, topology, drawn
+    def __init__(self, caller: Caller, reference: Caller, drawn: Iterator[CallInputs]) -> None:
+        self._caller, self._beside, self._drawn = caller, reference, drawn
         self._candidate: list[CallBalance] = []
         self._reference: list[CallBalance] = []
 
@@ -125,7 +126,6 @@ class Judged:
         """The verdict on that many calls, the earlier ones included."""
         while len(self._candidate) < calls:
             inputs = next(self._drawn)
-            call = self._caller.call(inputs)
-            self._candidate.append(measure(call.placement, inputs, self._topology.gpus))
-            self._reference.append(self._bench.call_reference(inputs, self._topology).balance)
+            self._candidate.append(self._caller.call(inputs).balance)
+            self._reference.append(self._beside.call(inputs).balance)
         return judge(self._candidate, self._reference, least)

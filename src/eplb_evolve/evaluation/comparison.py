@@ -10,15 +10,15 @@ import numpy as np
 
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.evaluation.bench import Bench
-from eplb_evolve.evaluation.block import Block, RivalFailed, run_block
+from eplb_evolve.evaluation.block import CANDIDATE, RIVAL, Block, RivalFailed, run_block
 from eplb_evolve.evaluation.calls import Caller, warm
-from eplb_evolve.evaluation.objective import difference
+from eplb_evolve.evaluation.gap import Gap
+from eplb_evolve.evaluation.paired import balance_ratio, net_gain, net_throughput, transfers_more
+from eplb_evolve.evaluation.result import Conditions
 from eplb_evolve.evaluation.sampling import enough, rows_that_count
-from eplb_evolve.evaluation.serving_figures import ratio_of_sums, served_intervals
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.evaluation.timing import bootstrap_interval, geometric_mean, mean_ratio
-from eplb_evolve.placement import Floats
-from eplb_evolve.serving.cost import seconds
+from eplb_evolve.evaluation.timed import Timed
+from eplb_evolve.evaluation.timing import geometric_mean, mean_ratio
 
 ROUNDS = 16
 """Through the pairs of windows at least, for balance and net throughput, unless that takes too long."""
@@ -27,20 +27,7 @@ LONGEST = 4.0
 
 
 @dataclass(frozen=True)
-class Gap:
-    """A figure of the first program against the second's, with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def excludes(self, tie: float) -> bool:
-        """Whether a tie is outside of the interval."""
-        return not self.low <= tie <= self.high
-
-
-@dataclass(frozen=True)
-class Side:
+class Compared:
     """One of the two: milliseconds a call (median), balancedness on the next window, transfers, net throughput."""
 
     program: str
@@ -58,29 +45,27 @@ class Comparison:
 
     Attributes:
         time: the first's time / the second's; the mean of two robust estimators
-        balance: the first's mean balancedness on the next window less the second's
-        net: the same of net throughput, for `serving`
+        balance: the first's balancedness on the next window / the second's, both over the same calls
+        net: the first's net throughput, for `serving`, less the second's
         moved: the same of transfers, share of slots
         samples: pairs of calls
     """
 
-    first: Side
-    second: Side
+    first: Compared
+    second: Compared
     time: Gap
     balance: Gap
     net: Gap
     moved: Gap
     samples: int
-    workload: str
-    split: str
-    device: str
-    machine: str
-    sandbox_level: str
+    conditions: Conditions
     serving: str
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return asdict(self)
+        nested = asdict(self)
+        conditions: dict[str, Any] = nested.pop("conditions")
+        return nested | conditions
 
 
 def time_overall(found: Sequence[Comparison]) -> Gap:
@@ -91,27 +76,17 @@ def time_overall(found: Sequence[Comparison]) -> Gap:
 def compare(first: Path, second: Path, task: Task, bench: Bench) -> Comparison:
     """Measure two programs; raises CandidateFailure, which names the program, when one of them fails."""
     block = _called(first, second, task, bench)
-    other = block.of_rival(task.workload.topology.gpus)
-    rows = rows_that_count(block, task.settings.timing)
-    times, others = (block.null.net(block.seconds(who)[rows]) for who in ("candidate", "rival"))
-    balance, others_balance = (np.array([row.next_window for row in each.balance]) for each in (block, other))
-    moved, others_moved = (np.array([call.moved for call in each.candidate[1:]]) for each in (block, other))
-    courses = (*_course(block, task), *_course(other, task))
+    counting = rows_that_count(block, task.settings.timing)
+    one, other = (Timed.of(block, task, who, counting) for who in (CANDIDATE, RIVAL))
     return Comparison(
-        first=_side(first, block, times, task),
-        second=_side(second, other, others, task),
-        time=Gap(*mean_ratio([(times, others)])),
-        balance=Gap(
-            float(_mean_gap(balance, others_balance)), *bootstrap_interval(_mean_gap, (balance, others_balance))
-        ),
-        net=Gap(float(difference(*courses)), *bootstrap_interval(difference, courses)),
-        moved=Gap(float(_mean_gap(moved, others_moved)), *bootstrap_interval(_mean_gap, (moved, others_moved))),
-        samples=len(times),
-        workload=task.workload.name,
-        split=task.split,
-        device=task.settings.device,
-        machine=bench.machine,
-        sandbox_level=bench.level,
+        first=_compared(first, one),
+        second=_compared(second, other),
+        time=Gap(*mean_ratio([(one.own.net, other.own.net)])),
+        balance=balance_ratio(one.own, other.own),
+        net=net_gain(one, other.own),
+        moved=transfers_more(one.own, other.own),
+        samples=len(one.own.net),
+        conditions=task.conditions(bench.machine, bench.level),
         serving=str(task.settings.serving),
     )
 
@@ -121,8 +96,7 @@ def _called(first: Path, second: Path, task: Task, bench: Bench) -> Block:
     calls, seconds_at_most = ROUNDS * len(workload.pairs(task.split)), LONGEST * plan.max_seconds
 
     def done(block: Block) -> bool:
-        spent = sum(block.seconds(who).sum() for who in ("candidate", "reference", "rival"))
-        return enough(block, plan) and (len(block.candidate) >= calls or spent >= seconds_at_most)
+        return enough(block, plan) and (block.rows() >= calls or block.spent_s >= seconds_at_most)
 
     at = first
     try:
@@ -132,34 +106,24 @@ def _called(first: Path, second: Path, task: Task, bench: Bench) -> Block:
             with closing(bench.zygote.spawn(second, task.settings.limits)) as rival:
                 warm(rival, workload.windows.shape[1:], workload.topology, rng)
                 at = first
-                callers = [Caller(each, workload.topology, workload.name, rng) for each in (worker, rival)]
-                return run_block(callers[0], task, bench, rng, done, callers[1])
+                callers = {
+                    who: Caller(each, workload.topology, workload.name, rng)
+                    for who, each in ((CANDIDATE, worker), (RIVAL, rival))
+                }
+                return run_block(callers, task, bench, rng, done)
     except RivalFailed as failure:
         raise CandidateFailure(f"{second}: {failure}") from None
     except CandidateFailure as failure:
         raise CandidateFailure(f"{at}: {failure}") from None
 
 
-def _side(program: Path, block: Block, net: Floats, task: Task) -> Side:
-    verdict = block.judge(task)
-    return Side(
+def _compared(program: Path, timed: Timed) -> Compared:
+    return Compared(
         program=str(program),
-        feasible=verdict.feasible,
-        reason=verdict.reason,
-        time_ms=1e3 * float(np.median(net)),
-        balancedness=float(np.mean([row.next_window for row in block.balance])),
-        transfers=float(np.mean([call.moved for call in block.candidate[1:]])),
-        net_throughput=float(ratio_of_sums(*_course(block, task))),
+        feasible=timed.verdict.feasible,
+        reason=timed.verdict.reason,
+        time_ms=1e3 * float(np.median(timed.own.net)),
+        balancedness=float(timed.own.next_window.mean()),
+        transfers=float(timed.own.moved.mean()),
+        net_throughput=net_throughput(timed).value,
     )
-
-
-def _course(block: Block, task: Task) -> tuple[Floats, Floats]:
-    """What each interval takes a server that never rebalances, and what it takes with the program; seconds."""
-    serving = task.settings.serving
-    spent, never = seconds(serving.deployment, served_intervals(block, task), serving.interval, serving.mode)
-    return never, spent
-
-
-def _mean_gap(first: Floats, second: Floats, axis: int = -1) -> Floats:
-    result: Floats = first.mean(axis=axis) - second.mean(axis=axis)
-    return result

@@ -1,115 +1,125 @@
-"""From the timed calls to an Evaluation: the figures of each workload, and those of all of them together."""
+"""From what was timed to an Evaluation: the figures of each workload, and those of all of them together."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from eplb_evolve import machine
-from eplb_evolve.evaluation.block import Block
-from eplb_evolve.evaluation.objective import score
-from eplb_evolve.evaluation.result import Evaluation, OnWorkload
-from eplb_evolve.evaluation.score import combined_score
-from eplb_evolve.evaluation.serving_figures import served_figures
+from eplb_evolve.evaluation.gap import Gap
+from eplb_evolve.evaluation.objectives import infeasible_score, objective
+from eplb_evolve.evaluation.paired import balance_ratio, net_gain, net_throughput, transfers_more
+from eplb_evolve.evaluation.result import (
+    BalanceFigures,
+    Evaluation,
+    OnWorkload,
+    ServingFigures,
+    Status,
+    TimeFigures,
+)
 from eplb_evolve.evaluation.task import Task
-from eplb_evolve.evaluation.timing import Estimate, mean_estimate
+from eplb_evolve.evaluation.timed import Timed
+from eplb_evolve.evaluation.timing import mean_estimate
+from eplb_evolve.serving.worth import worth
 
 
-def conclude(
-    result: Evaluation, blocks: Sequence[Block], timings: Sequence[Estimate], task: Task, raced: bool
-) -> Evaluation:
-    """The result with what was measured: a block and its estimate for each workload, or for the first of them."""
-    parts = [
-        _on_one(result, block, timing, one, raced)
-        for one, block, timing in zip(task.each, blocks, timings, strict=False)
-    ]
-    if not task.others:
-        return parts[0]
-    timing = mean_estimate(timings)
-    failing = next((part for part in parts if not part.feasible), None)
-    return dataclasses.replace(
+def conclude(result: Evaluation, found: Sequence[Timed], task: Task, raced: bool) -> Evaluation:
+    """The result with what was measured on each workload, or on the first of them."""
+    failing = next((each for each in found if not each.verdict.feasible), None)
+    where = "" if failing is None or not task.others else f" (on {failing.task.name})"
+    judged = dataclasses.replace(
         result,
-        **_times(timing),
-        **_means(parts),
-        valid=True,
-        feasible=failing is None,
-        reason="" if failing is None else f"{failing.reason} (on {failing.workload})",
-        combined_score=combined_score(failing is None, timing.ratio, min(part.combined_score for part in parts)),
-        clocks=parts[0].clocks,
-        undisturbed=sum(part.undisturbed for part in parts),
+        status=Status.FEASIBLE if failing is None else Status.INFEASIBLE,
+        reason="" if failing is None else failing.verdict.reason + where,
+        combined_score=infeasible_score(min(each.verdict.margin for each in found)),
+        timing=_time(found, raced),
+        balance=_balance(found),
+        serving=None if task.others else _serving(found[0]),
+        on=tuple(map(_on_workload, found)) if task.others else (),
+    )
+    if not judged.feasible:
+        return judged
+    return dataclasses.replace(judged, combined_score=objective(task.settings.objective).score(judged))
+
+
+def _time(found: Sequence[Timed], raced: bool) -> TimeFigures:
+    estimate = mean_estimate([each.estimate for each in found])
+    reference_ms = [1e3 * float(np.median(each.reference.net)) for each in found]
+    return TimeFigures(
+        time_ms=estimate.time_ms,
+        time_ms_low=estimate.time_ms_low,
+        time_ms_high=estimate.time_ms_high,
+        time_p99_ms=estimate.time_p99_ms,
+        ratio_to_reference=estimate.ratio,
+        ratio_low=estimate.ratio_low,
+        ratio_high=estimate.ratio_high,
+        estimators_apart=estimate.apart,
+        samples=estimate.samples,
+        undisturbed=sum(each.undisturbed for each in found),
+        at_bound=estimate.at_bound,
+        floor_ms=_geometric([each.floor_ms for each in found]),
+        floor_ratio=_geometric([each.floor_ms / ms for each, ms in zip(found, reference_ms, strict=True)]),
+        ready_ms=_geometric([each.ready_ms for each in found]),
+        clocks=machine.clocks(found[0].task.settings.device),
+        throttled=sum(each.robbed for each in found),
         raced=raced,
-        on=tuple(OnWorkload.of(part) for part in parts),
     )
 
 
-_MEANS = (
-    "balancedness",
-    "balancedness_same",
-    "balancedness_worst_layer",
-    "balancedness_sglang",
-    "balancedness_reference",
-    "transfers",
-)
+def _balance(found: Sequence[Timed]) -> BalanceFigures:
+    own = [[call.balance for call in each.own.calls] for each in found]
+
+    def mean(name: str) -> float:
+        return float(np.mean([np.mean([getattr(row, name) for row in rows]) for rows in own]))
+
+    return BalanceFigures(
+        balancedness=mean("next_window"),
+        balancedness_same=mean("same_window"),
+        balancedness_worst_layer=mean("worst_layer"),
+        balancedness_sglang=mean("sglang"),
+        balancedness_reference=float(np.mean([each.reference.next_window.mean() for each in found])),
+        transfers=float(np.mean([each.own.moved.mean() for each in found])),
+        **_with_interval("balancedness_ratio", [balance_ratio(each.own, each.reference) for each in found]),
+        **_with_interval("transfers_more", [transfers_more(each.own, each.reference) for each in found]),
+    )
 
 
-_MARKS = ("ready_ms", "floor_ms", "floor_ratio")
+def _serving(found: Timed) -> ServingFigures:
+    serving = found.task.settings.serving
+    return ServingFigures(
+        serving=str(serving),
+        **_with_interval("net_throughput", [net_throughput(found)]),
+        **_with_interval("net_gain", [net_gain(found, found.reference)]),
+        **dataclasses.asdict(worth(serving.deployment, found.own.course, found.task.workload.card.interval_steps)),
+    )
+
+
+def _with_interval(name: str, gaps: Sequence[Gap]) -> dict[str, Any]:
+    """The mean over workloads; the intervals are those of independent figures, and of another evaluation."""
+    wide = [gap.of_another_evaluation() for gap in gaps]
+    value = float(np.mean([gap.value for gap in gaps]))
+    found: dict[str, Any] = {name: value, f"{name}_low": None, f"{name}_high": None}
+    if all(math.isfinite(gap.high - gap.low) for gap in gaps):
+        below, above = (math.hypot(*(getattr(gap, end) - gap.value for gap in wide)) for end in ("low", "high"))
+        found |= {f"{name}_low": value - below / len(gaps), f"{name}_high": value + above / len(gaps)}
+    return found
+
+
+def _on_workload(timed: Timed) -> OnWorkload:
+    return OnWorkload(
+        workload=timed.task.name,
+        feasible=timed.verdict.feasible,
+        time_ms=timed.estimate.time_ms,
+        ratio_to_reference=timed.estimate.ratio,
+        ratio_low=timed.estimate.ratio_low,
+        ratio_high=timed.estimate.ratio_high,
+        balancedness=float(timed.own.next_window.mean()),
+        balancedness_reference=float(timed.reference.next_window.mean()),
+        transfers=float(timed.own.moved.mean()),
+    )
 
 
 def _geometric(figures: Sequence[float]) -> float:
     return float(np.exp(np.mean(np.log(figures))))
-
-
-def _means(parts: Sequence[Evaluation]) -> dict[str, Any]:
-    means = {name: _mean([getattr(part, name) for part in parts]) for name in _MEANS}
-    return means | {name: _geometric([getattr(part, name) for part in parts]) for name in _MARKS}
-
-
-def _mean(figures: Sequence[float]) -> float:
-    return float(np.mean(figures))
-
-
-def _times(timing: Estimate) -> dict[str, Any]:
-    return {
-        "time_ms": timing.time_ms,
-        "time_ms_low": timing.time_ms_low,
-        "time_ms_high": timing.time_ms_high,
-        "time_p99_ms": timing.time_p99_ms,
-        "at_bound": timing.at_bound,
-        "ratio_to_reference": timing.ratio,
-        "ratio_low": timing.ratio_low,
-        "ratio_high": timing.ratio_high,
-        "samples": timing.samples,
-    }
-
-
-def _on_one(result: Evaluation, block: Block, timing: Estimate, task: Task, raced: bool) -> Evaluation:
-    verdict = block.judge(task)
-    reached = _mean([row.next_window for row in block.balance])
-    reference = _mean([call.balance.next_window for call in block.reference])
-    served = served_figures(block, task)
-    floor_ms = block.mark_ms("filled")
-    reference_ms = 1e3 * float(np.median(block.null.net(block.seconds("reference"))))
-    rewarded = served.net_throughput if task.settings.objective == "net_throughput" else reached / reference
-    return dataclasses.replace(
-        result,
-        **served.as_dict(),
-        **_times(timing),
-        workload=task.name,
-        valid=True,
-        feasible=verdict.feasible,
-        reason=verdict.reason,
-        combined_score=score(task.settings, verdict.feasible, verdict.margin, timing.ratio, rewarded),
-        clocks=machine.clocks(task.settings.device),
-        ready_ms=block.mark_ms("ready"),
-        floor_ms=floor_ms,
-        floor_ratio=floor_ms / reference_ms,
-        balancedness=reached,
-        balancedness_same=_mean([row.same_window for row in block.balance]),
-        balancedness_worst_layer=_mean([row.worst_layer for row in block.balance]),
-        balancedness_sglang=_mean([row.sglang for row in block.balance]),
-        balancedness_reference=reference,
-        transfers=_mean([call.moved for call in block.candidate[1:] or block.candidate]),
-        undisturbed=int(block.quiet().sum()),
-        raced=raced,
-    )

@@ -7,34 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eplb_evolve.errors import CandidateFailure
-from eplb_evolve.evaluation.inputs import CallInputs
+from eplb_evolve.evaluation.balance import CallBalance
 from eplb_evolve.evaluation.settings import Thresholds
-from eplb_evolve.placement import Placement, balancedness, balancedness_layers, gpu_loads
 
 FAR_FROM_BALANCED = 0.98
 """A margin below which a few calls suffice to say that a candidate is infeasible."""
-
-
-@dataclass(frozen=True)
-class CallBalance:
-    """Balancedness that one placement gives: on the next window, on its own, and of its own worst layer."""
-
-    next_window: float
-    same_window: float
-    worst_layer: float
-    sglang: float
-
-
-def measure(placement: Placement, inputs: CallInputs, gpus: int) -> CallBalance:
-    """Balance of a placement on the window it was planned on and on the next one."""
-    same = gpu_loads(inputs.weight.astype(np.float64), placement, gpus)
-    following = gpu_loads(inputs.next_load, placement, gpus)
-    return CallBalance(
-        next_window=balancedness(following),
-        same_window=balancedness(same),
-        worst_layer=float(balancedness_layers(same).min()),
-        sglang=float(balancedness_layers(following).mean()),
-    )
 
 
 @dataclass(frozen=True)

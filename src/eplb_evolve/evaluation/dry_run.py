@@ -12,10 +12,10 @@ import numpy as np
 
 from eplb_evolve import reference
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem, machine_refuses
+from eplb_evolve.evaluation.balance import measure
 from eplb_evolve.evaluation.calls import Caller
 from eplb_evolve.evaluation.checks import check_small_shapes
-from eplb_evolve.evaluation.constraint import measure
-from eplb_evolve.evaluation.inputs import CallInputs
+from eplb_evolve.evaluation.inputs import as_they_are
 from eplb_evolve.evaluation.replay import repeat_here
 from eplb_evolve.placement import Placement, Topology
 from eplb_evolve.sandbox import Level, Limits, Worker, Zygote
@@ -71,7 +71,7 @@ class DryRun:
 
     def _check_balance(self, worker: Worker, topology: Topology) -> None:
         load = self._rng.lognormal(4, 1, (LAYERS, EXPERTS))
-        inputs = CallInputs(load.astype(np.float32), load, np.arange(LAYERS), np.tile(np.arange(EXPERTS), (LAYERS, 1)))
+        inputs = as_they_are(load, load)
         caller = Caller(worker, topology, "small synthetic loads", self._rng)
         call = caller.call(inputs)
         repeat_here(worker, [call], topology, self._rng)

@@ -62,6 +62,13 @@ def perturb(
     return CallInputs(weight.astype(np.float32), following, layer_order, expert_order)
 
 
+def as_they_are(load: NDArray[np.generic], next_load: NDArray[np.generic]) -> CallInputs:
+    """Two consecutive windows [L, E] in the workload's own order."""
+    layers, experts = load.shape
+    order = np.tile(np.arange(experts), (layers, 1))
+    return CallInputs(load.astype(np.float32), next_load.astype(np.float64), np.arange(layers), order)
+
+
 def random_loads(rng: np.random.Generator, layers: int, experts: int) -> NDArray[np.float64]:
     """Synthetic loads [layers, experts] with what traces rarely hold: ties, zeros, an idle layer, one huge expert."""
     loads = rng.integers(0, 6, (layers, experts)).astype(np.float64)

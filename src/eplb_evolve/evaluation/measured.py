@@ -8,7 +8,8 @@ from pathlib import Path
 
 from eplb_evolve import durable, reference
 from eplb_evolve.evaluation.bench import Bench
-from eplb_evolve.evaluation.pipeline import evaluate, read_program
+from eplb_evolve.evaluation.candidate import read_program
+from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
 
@@ -31,7 +32,7 @@ def recalled(program: Path, task: Task, machine: str, cache: Path) -> list[Evalu
 def known(program: Path, task: Task, bench: Bench, cache: Path) -> Evaluation | None:
     """The evaluation of `program` if the same text was measured on this machine, sandbox level and task before."""
     found = recalled(program, task, bench.machine, cache)
-    return next((each for each in found if each.sandbox_level == bench.level), None)
+    return next((each for each in found if each.conditions.sandbox_level == bench.level), None)
 
 
 def measured(program: Path, task: Task, bench: Bench, cache: Path) -> Evaluation:
@@ -65,7 +66,12 @@ def seed_ratio(deepseek_form: Path, task: Task, bench: Bench, cache: Path) -> fl
     """ratio_to_reference of the DeepSeek form on this workload and machine; None if its file was edited or fails."""
     if not is_deepseek_form(deepseek_form):
         return None
-    return measured(deepseek_form, dataclasses.replace(task, split="search"), bench, cache).ratio_to_reference
+    return ratio_of(measured(deepseek_form, dataclasses.replace(task, split="search"), bench, cache))
+
+
+def ratio_of(evaluation: Evaluation) -> float | None:
+    """ratio_to_reference, where it was timed."""
+    return evaluation.timing.ratio_to_reference if evaluation.timing is not None else None
 
 
 def is_deepseek_form(file: Path) -> bool:
@@ -75,9 +81,10 @@ def is_deepseek_form(file: Path) -> bool:
 
 def with_speedup(evaluation: Evaluation, seed: float | None) -> Evaluation:
     """The evaluation with speedup_over_seed filled in, given the DeepSeek form's ratio."""
-    if seed is None or evaluation.ratio_to_reference is None:
+    if seed is None or evaluation.timing is None:
         return evaluation
-    return dataclasses.replace(evaluation, speedup_over_seed=seed / evaluation.ratio_to_reference)
+    timing = dataclasses.replace(evaluation.timing, speedup_over_seed=seed / evaluation.timing.ratio_to_reference)
+    return dataclasses.replace(evaluation, timing=timing)
 
 
 def evaluate_with_speedup(program: Path, task: Task, bench: Bench, deepseek_form: Path, cache: Path) -> Evaluation:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from eplb_evolve.errors import CandidateFailure
-from eplb_evolve.evaluation.calls import CandidateCall, warm
+from eplb_evolve.evaluation.calls import Call, warm
 from eplb_evolve.placement import Topology
 from eplb_evolve.sandbox import Limits, Worker, Zygote
 
@@ -21,7 +21,7 @@ REPEATED = 3
 TWIN_SHARE = 1 / 3
 
 
-def repeat_here(worker: Worker, calls: Sequence[CandidateCall], topology: Topology, rng: np.random.Generator) -> None:
+def repeat_here(worker: Worker, calls: Sequence[Call], topology: Topology, rng: np.random.Generator) -> None:
     """Repeat a few calls in the same process; raises CandidateFailure if an answer differs from the first."""
     for index in rng.permutation(len(calls))[:REPEATED]:
         _repeat(worker, calls[index], topology, "when the same input came again")
@@ -31,7 +31,7 @@ def repeat_in_twin(
     zygote: Zygote,
     program: Path,
     limits: Limits,
-    made: Sequence[tuple[Topology, Sequence[CandidateCall]]],
+    made: Sequence[tuple[Topology, Sequence[Call]]],
     rng: np.random.Generator,
 ) -> float:
     """Repeat a random third of the calls, in random order, in a process of another zygote.
@@ -50,7 +50,7 @@ def repeat_in_twin(
     return started
 
 
-def _repeat(worker: Worker, call: CandidateCall, topology: Topology, where: str) -> None:
+def _repeat(worker: Worker, call: Call, topology: Topology, where: str) -> None:
     answer = worker.call(call.inputs.weight, topology, call.old_phy2log)
     if not np.array_equal(answer.phy2log, call.placement.phy2log):
         raise CandidateFailure(

@@ -10,7 +10,6 @@ from eplb_evolve.sandbox import Level, Limits
 from eplb_evolve.serving.worth import Serving
 
 Device = Literal["cpu", "cuda"]
-Objective = Literal["time", "balance", "net_throughput"]
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class Settings:
 
     Attributes:
         device: where candidates run
-        objective: what the score of a feasible candidate rewards
+        objective: what the score of a feasible candidate rewards, a name of `objectives`
         serving: the server that net throughput is computed for
         minimum_sandbox_level: refuse to run candidates where the machine allows less
     """
@@ -123,6 +122,6 @@ class Settings:
     timing: Timing = field(default_factory=Timing)
     limits: Limits = field(default_factory=Limits)
     device: Device = "cpu"
-    objective: Objective = "time"
+    objective: str = "time"
     serving: Serving = field(default_factory=Serving)
     minimum_sandbox_level: Level = "rlimits"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation.result import Conditions
 from eplb_evolve.evaluation.settings import Settings
 from eplb_evolve.placement import Topology
 from eplb_evolve.workload import catalog
@@ -14,7 +15,7 @@ from eplb_evolve.workload.windows import Workload
 SEPARATOR = "+"
 Split = Literal["search", "holdout"]
 
-EVALUATION_VERSION = 3
+EVALUATION_VERSION = 4
 """Raised when the same program on the same task gets a score that earlier ones cannot be compared with."""
 
 
@@ -44,6 +45,10 @@ class Task:
         """The workloads' names, as results and `--workload` have them."""
         return SEPARATOR.join(workload.name for workload in self.workloads)
 
+    def conditions(self, machine: str, sandbox_level: str) -> Conditions:
+        """What figures are measured on there."""
+        return Conditions(self.name, self.split, self.settings.device, machine, sandbox_level)
+
     @property
     def each(self) -> "list[Task]":
         """A task for each workload that it is timed on. Several share the pairs."""
@@ -70,8 +75,6 @@ def build_task(
     workload: one, or several, or the name of such a task. UsageError for what does not go together.
     """
     first, *further = names = workload_names(workload)
-    if further and settings.objective != "time":
-        raise UsageError(f"workload: several are timed under objective time only, not {settings.objective}")
     if further and topology is not None:
         raise UsageError("topology: it replaces that of one workload, and there are several; leave each its card's")
     timed = catalog.load(first, *folders, topology=topology)

@@ -62,6 +62,7 @@ class Estimate:
     That of the ratio is for another evaluation on the same machine; that of the time is for these calls.
 
     at_bound: the time is shorter than the clock can tell; `time_ms` and `ratio` are upper bounds, and tie.
+    apart: by how much the two robust estimators of the ratio differ, as a share of the larger.
     """
 
     ratio: float
@@ -73,6 +74,7 @@ class Estimate:
     time_p99_ms: float
     at_bound: bool
     samples: int
+    apart: float
 
 
 def ratio_of_quartiles(times: Floats, reference: Floats, axis: int = -1) -> Floats:
@@ -127,6 +129,7 @@ def estimate(times: Floats, reference: Floats, null: NullCall) -> Estimate:
     ms = net * 1e3
     ms_low, ms_high = bootstrap_interval(np.median, (ms,))
     ratio, time_ms = float(pessimistic_ratio(net, net_reference)), float(np.median(ms))
+    estimators = [float(each(net, net_reference)) for each in (ratio_of_quartiles, median_of_ratios)]
     between = math.hypot(STATE_SHARE, STATE_MS / time_ms)
     return Estimate(
         ratio=ratio,
@@ -138,6 +141,7 @@ def estimate(times: Floats, reference: Floats, null: NullCall) -> Estimate:
         time_p99_ms=float(np.percentile(ms, 99)),
         at_bound=bool(np.median(net) <= null.bound),
         samples=len(times),
+        apart=1 - min(estimators) / max(estimators),
     )
 
 
@@ -157,6 +161,7 @@ def mean_estimate(each: Sequence[Estimate]) -> Estimate:
         time_p99_ms=float(np.exp(np.mean(np.log([one.time_p99_ms for one in each])))),
         at_bound=any(one.at_bound for one in each),
         samples=sum(one.samples for one in each),
+        apart=max(one.apart for one in each),
     )
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from eplb_evolve.board.metrics import BY_NAME, Metric
 from eplb_evolve.board.rows import Row, Table
+from eplb_evolve.board.terminal import title
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.hostile_text import sentence
-from eplb_evolve.report.figures_measured import INTERVALS
 from eplb_evolve.report.gather import Run
 from eplb_evolve.report.text import said
 
@@ -16,10 +16,9 @@ COLUMNS = (
     "time_ms",
     "ratio_to_reference",
     "speedup_over_seed",
-    "balancedness",
+    "balancedness_ratio",
     "transfers",
-    "net_throughput",
-    "net_blocking_3000",
+    "net_gain",
     "first_call_ms",
 )
 
@@ -73,8 +72,8 @@ def view(table: Table, run: Run) -> Board:
     kept = {row.evaluation.sha256 for row in best} | {winner}
     shown = [row for row in ranked if row.provenance != "evolved" or row.evaluation.sha256 in kept]
     unranked = [row for row in table.rows if row.rank is None]
-    near = _nearest([row for row in unranked if row.evaluation.time_ms is not None])
-    others = [row for row in unranked if row.evaluation.time_ms is None]
+    near = _nearest([row for row in unranked if row.evaluation.figure("time_ms") is not None])
+    others = [row for row in unranked if row.evaluation.figure("time_ms") is None]
     untimed = [
         row for valid in (True, False) for row in _nearest([each for each in others if each.evaluation.valid is valid])
     ]
@@ -89,7 +88,7 @@ def view(table: Table, run: Run) -> Board:
         note = row.how.replace("+", " + ") if row.rank is not None else row.evaluation.reason
         if row.rank is None:
             note = f"{'infeasible' if row.evaluation.valid else 'invalid'}: {note}"
-        alike = run.judged is not None and row.evaluation.serving == run.judged.serving
+        alike = run.judged is not None and row.evaluation.figure("serving") == run.judged.figure("serving")
         cells = [_cell(metric, row.evaluation, alike) for metric in columns]
         return Line(
             row.rank,
@@ -101,8 +100,8 @@ def view(table: Table, run: Run) -> Board:
         )
 
     return Board(
-        f"{table.workload}, {table.split} windows, {table.device}, {table.machine}, sandbox {table.sandbox_level}",
-        table.split,
+        title(table),
+        table.conditions.split,
         columns,
         [line(row) for row in shown],
         [line(row) for row in near],
@@ -119,13 +118,12 @@ def _nearest(rows: Sequence[Row]) -> list[Row]:
 
 
 def _known(name: str, rows: Sequence[Row]) -> bool:
-    return any(getattr(row.evaluation, name) is not None for row in rows)
+    return any(row.evaluation.figure(name) is not None for row in rows)
 
 
 def _cell(metric: Metric, found: Evaluation, alike: bool) -> Cell:
-    """Net throughput only where it is `alike`: computed for the same server."""
-    value = getattr(found, metric.name) if alike or metric.name != "net_throughput" else None
-    ends = [getattr(found, end) for end in INTERVALS.get(metric.name, ())]
-    known = ends and None not in ends and value is not None
-    interval = f"{metric.show(ends[0])} to {metric.show(ends[1])}" if known else ""
+    """What a server gains only where it is `alike`: computed for the same one."""
+    value = found.figure(metric.name) if alike or metric.name != "net_gain" else None
+    ends = metric.ends(found) if value is not None else None
+    interval = f"{metric.show(ends[0])} to {metric.show(ends[1])}" if ends is not None else ""
     return Cell(metric.show(value), value, interval)

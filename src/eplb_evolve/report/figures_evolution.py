@@ -31,9 +31,9 @@ def evolution_figure(run: Run) -> Figure | None:
     said = []
     for split, colour, dash in (("search", OTHER, "solid"), ("holdout", BEST, "dash")):
         found = [
-            (number, getattr(entry.evaluation, name), entry)
+            (number, entry.evaluation.figure(name), entry)
             for number, entry in numbered
-            if entry.evaluation.split == split and entry.evaluation.feasible
+            if entry.evaluation.conditions.split == split and entry.evaluation.feasible
         ]
         found = [each for each in found if each[1] is not None]
         if not found:

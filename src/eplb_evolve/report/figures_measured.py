@@ -23,16 +23,9 @@ from eplb_evolve.report.figure import (
 from eplb_evolve.report.run_winner import Executed, Heat
 from eplb_evolve.report.text import for_plot
 from eplb_evolve.serving.cost import MODES, Mode, net_throughput
+from eplb_evolve.serving.course import POLICIES
 from eplb_evolve.serving.curve import PERFECT, Curve
 from eplb_evolve.serving.presets import Deployment
-from eplb_evolve.serving.simulation import POLICIES
-
-INTERVALS = {
-    "ratio_to_reference": ("ratio_low", "ratio_high"),
-    "time_ms": ("time_ms_low", "time_ms_high"),
-    "net_throughput": ("net_throughput_low", "net_throughput_high"),
-}
-"""Metrics with an interval, and the names of its ends."""
 
 
 def bars_figure(name: str, programs: Sequence[tuple[str, Sequence[Row]]]) -> Figure | None:
@@ -42,17 +35,19 @@ def bars_figure(name: str, programs: Sequence[tuple[str, Sequence[Row]]]) -> Fig
         (row.evaluation, label, colour)
         for (label, rows), colour in zip(programs, (BEST, OTHER, THIRD, BAD), strict=True)
         for row in rows
-        if getattr(row.evaluation, name) is not None
+        if row.evaluation.figure(name) is not None
     ]
     if not bars:
         return None
-    bars.sort(key=lambda bar: (bar[0].workload, bar[0].split))  # stable: programs keep their order
-    places = [f"{for_plot(label, 40)}<br>{for_plot(each.workload, 40)}, {each.split}" for each, label, _ in bars]
-    values = [float(getattr(each, name)) for each, _, _ in bars]
-    ends = [[getattr(each, end) for end in INTERVALS.get(name, ())] or [None, None] for each, _, _ in bars]
-    low = [value if each[0] is None else float(each[0]) for value, each in zip(values, ends, strict=True)]
-    high = [value if each[1] is None else float(each[1]) for value, each in zip(values, ends, strict=True)]
-    base = 0.0 if name == "balancedness" else 1.0  # ratios: what is no better than the yardstick has no bar
+    bars.sort(key=lambda bar: (bar[0].conditions.workload, bar[0].conditions.split))  # stable
+    places = [
+        f"{for_plot(label, 40)}<br>{for_plot(each.conditions.workload, 40)}, {each.conditions.split}"
+        for each, label, _ in bars
+    ]
+    values = [float(each.figure(name)) for each, _, _ in bars]
+    ends = [metric.ends(each) or (value, value) for (each, _, _), value in zip(bars, values, strict=True)]
+    low, high = ([float(each[at]) for each in ends] for at in (0, 1))
+    base = 0.0 if metric.unit == "%" else 1.0  # what is no better than the yardstick has no bar
     traces: list[Trace] = [
         {
             "type": "bar",
@@ -70,7 +65,7 @@ def bars_figure(name: str, programs: Sequence[tuple[str, Sequence[Row]]]) -> Fig
             "y": places,
             "hoverinfo": "x",
             "marker": {"color": INK, "size": 3},
-            **({"error_x": _error(values, low, high)} if name in INTERVALS else {}),
+            **({"error_x": _error(values, low, high)} if metric.interval else {}),
         },
         {
             "type": "scatter",
@@ -91,13 +86,14 @@ def bars_figure(name: str, programs: Sequence[tuple[str, Sequence[Row]]]) -> Fig
         "margin": {"l": 62, "r": 56, "t": 14, "b": 52},
     }
     shown = [
-        f"{label} on {each.workload}, {each.split}: {metric.show(value)}"
+        f"{label} on {each.conditions.workload}, {each.conditions.split}: {metric.show(value)}"
         + (f" ({metric.show(bottom)} to {metric.show(top)})" if top > bottom else "")
         for (each, label, _), value, bottom, top in zip(bars, values, low, high, strict=True)
     ]
     start = {
         "ratio_to_reference": " Bars begin at 1, the reference's own time; to the left is faster.",
-        "net_throughput": " Bars begin at 1, never rebalancing.",
+        "balancedness_ratio": " Bars begin at 1, the reference's own balancedness.",
+        "net_gain": " Bars begin at 0, the reference's own net throughput.",
     }.get(name, "")
     return Figure(f"bars-{name}", metric.heading, traces, layout, "; ".join(shown) + "." + start, 110 + 46 * len(bars))
 

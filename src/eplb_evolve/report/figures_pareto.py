@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from eplb_evolve.board.metrics import BY_NAME
+from eplb_evolve.board.ranking import reaches
 from eplb_evolve.board.rows import Row, Table
 from eplb_evolve.report.figure import (
     BEST,
@@ -25,12 +26,7 @@ SYMBOLS = {"evolved": "circle", "seed": "square", "baseline": "triangle-up", "re
 
 def pareto_figure(table: Table, winner: str) -> Figure | None:
     """Feasible programs of a table by time, balance and transfers; None when fewer than two have all three."""
-    rows = [
-        row
-        for row in table.rows
-        if row.rank is not None
-        and None not in (row.evaluation.time_ms, row.evaluation.balancedness, row.evaluation.transfers)
-    ]
+    rows = [row for row in table.rows if row.rank is not None and reaches(row.evaluation) is not None]
     if len(rows) < 2:
         return None
     front = frozenset(row.evaluation.sha256 for row in rows if row.front)
@@ -42,8 +38,8 @@ def pareto_figure(table: Table, winner: str) -> Figure | None:
     traces += [_rings(shown, front), _edge(shown)]
     named = [row for row in shown if row.evaluation.sha256 == winner or row.name == "deepseek"]
     layout = {
-        "xaxis": axis(metric_title("time_ms"), type="log"),
-        "yaxis": axis(metric_title("balancedness")),
+        "xaxis": axis(metric_title("ratio_to_reference"), type="log"),
+        "yaxis": axis(metric_title("balancedness_ratio")),
         "coloraxis": {
             "colorscale": SCALE,
             "cmin": 0,
@@ -51,9 +47,8 @@ def pareto_figure(table: Table, winner: str) -> Figure | None:
         },
         "annotations": [_label(row, "best" if row.evaluation.sha256 == winner else row.name) for row in named],
     }
-    return Figure(
-        f"pareto-{table.split}", f"{table.split.capitalize()} windows", traces, layout, _said(rows, shown, front), 420
-    )
+    split = table.conditions.split
+    return Figure(f"pareto-{split}", f"{split.capitalize()} windows", traces, layout, _said(rows, shown, front), 420)
 
 
 def _unit(name: str) -> str:
@@ -63,13 +58,13 @@ def _unit(name: str) -> str:
 
 def _points(rows: Sequence[Row], kind: str, symbol: str) -> Trace:
     chosen = [row for row in rows if row.provenance == kind]
-    moved = [short(100 * (row.evaluation.transfers or 0.0), 3) for row in chosen]
+    moved = [short(100 * (row.evaluation.figure("transfers") or 0.0), 3) for row in chosen]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": kind,
-        "x": [short(row.evaluation.time_ms) for row in chosen],
-        "y": [short(row.evaluation.balancedness) for row in chosen],
+        "x": [short(row.evaluation.figure("ratio_to_reference")) for row in chosen],
+        "y": [short(row.evaluation.figure("balancedness_ratio")) for row in chosen],
         "text": [_hover(row) for row in chosen],
         "hoverinfo": "text",
         "showlegend": False,
@@ -99,8 +94,8 @@ def _key(trace: Trace) -> Trace:
 def _hover(row: Row) -> str:
     found = row.evaluation
     shown = (
-        f"{BY_NAME[name].heading} {BY_NAME[name].show(getattr(found, name))}"
-        for name in ("time_ms", "balancedness", "transfers")
+        f"{BY_NAME[name].heading} {BY_NAME[name].show(found.figure(name))}"
+        for name in ("ratio_to_reference", "balancedness_ratio", "transfers")
     )
     return "<br>".join([for_plot(row.name), *shown, *([for_plot(row.how, 80)] if row.how else [])])
 
@@ -111,8 +106,8 @@ def _rings(rows: Sequence[Row], front: frozenset[str]) -> Trace:
         "type": "scatter",
         "mode": "markers",
         "name": "on the front of all three",
-        "x": [short(each.time_ms) for each in chosen],
-        "y": [short(each.balancedness) for each in chosen],
+        "x": [short(each.figure("ratio_to_reference")) for each in chosen],
+        "y": [short(each.figure("balancedness_ratio")) for each in chosen],
         "hoverinfo": "skip",
         "marker": {"symbol": "circle-open", "size": 16, "color": BEST, "line": {"width": 2}},
     }
@@ -124,12 +119,13 @@ def _edge(rows: Sequence[Row]) -> Trace:
     y: list[float | None] = []
     reached = -1.0
     for each in sorted(
-        (row.evaluation for row in rows), key=lambda run: (run.time_ms or 0.0, -(run.balancedness or 0.0))
+        (row.evaluation for row in rows),
+        key=lambda run: (run.figure("ratio_to_reference") or 0.0, -(run.figure("balancedness_ratio") or 0.0)),
     ):
-        if (each.balancedness or 0.0) > reached:
-            reached = each.balancedness or 0.0
-            x.append(short(each.time_ms))
-            y.append(short(each.balancedness))
+        if (each.figure("balancedness_ratio") or 0.0) > reached:
+            reached = each.figure("balancedness_ratio") or 0.0
+            x.append(short(each.figure("ratio_to_reference")))
+            y.append(short(each.figure("balancedness_ratio")))
     return {
         "type": "scatter",
         "mode": "lines",
@@ -143,8 +139,8 @@ def _edge(rows: Sequence[Row]) -> Trace:
 
 def _label(row: Row, text: str) -> Trace:
     return {
-        "x": math.log10(row.evaluation.time_ms or 1.0),
-        "y": row.evaluation.balancedness,
+        "x": math.log10(row.evaluation.figure("ratio_to_reference") or 1.0),
+        "y": row.evaluation.figure("balancedness_ratio"),
         "text": for_plot(text, 24),
         "showarrow": True,
         "arrowcolor": SOFT,
@@ -160,6 +156,6 @@ def _said(rows: Sequence[Row], shown: Sequence[Row], front: frozenset[str]) -> s
     listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     thinned_out = f" {len(rows) - len(shown)} points inside are left out." if len(shown) < len(rows) else ""
     return (
-        f"{len(rows)} feasible programs. On the front, where no other is at least as good in time, balance and "
-        f"transfers and better in one: {listed}.{thinned_out}"
+        f"{len(rows)} feasible programs. On the front, where no other is better in time, balance or moved slots and "
+        f"not worse in the others, as far as the intervals tell: {listed}.{thinned_out}"
     )

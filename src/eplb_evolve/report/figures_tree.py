@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eplb_evolve.board.metrics import BY_NAME
-from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.result import Evaluation, Status
 from eplb_evolve.report.figure import BAD, BEST, GRID, INK, OTHER, SOFT, Figure, axis
 from eplb_evolve.report.gather import Run
 from eplb_evolve.report.text import for_plot
@@ -67,8 +67,8 @@ def tree_figure(run: Run, family: Family, winner: str) -> Figure | None:
 def _measured(run: Run) -> dict[str, Evaluation]:
     """By sha256, the search windows before the holdout ones; without what the evaluator failed to judge."""
     found: dict[str, Evaluation] = {}
-    for entry in sorted(run.entries, key=lambda entry: entry.evaluation.split != "search"):
-        if not entry.evaluation.evaluator_failed:
+    for entry in sorted(run.entries, key=lambda entry: entry.evaluation.conditions.split != "search"):
+        if entry.evaluation.status is not Status.EVALUATOR_FAILED:
             found.setdefault(entry.evaluation.sha256, entry.evaluation)
     return found
 
@@ -143,7 +143,7 @@ def _nodes(
     texts = []
     for node in chosen:
         found = measured.get(node.sha256)
-        figure = f"{metric.heading} {metric.show(getattr(found, fitting))}" if found is not None and found.valid else ""
+        figure = f"{metric.heading} {metric.show(found.figure(fitting))}" if found is not None and found.valid else ""
         why = for_plot(found.reason, 90) if found is not None and found.reason else ""
         texts.append("<br>".join(filter(None, (node.sha256[:10], for_plot(node.how, 80), figure, why))))
     return {

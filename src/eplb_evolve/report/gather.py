@@ -8,22 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eplb_evolve.board.ranking import tables
 from eplb_evolve.board.records import read_records
-from eplb_evolve.board.rows import Row, Table, evolved_rows, named, tables
-from eplb_evolve.board.shipped_rows import read_standing
+from eplb_evolve.board.rows import Row, Table, evolved_rows, named
+from eplb_evolve.board.shipped_rows import read_shipped
 from eplb_evolve.board.winner import winner as winner_of
 from eplb_evolve.errors import UsageError
-from eplb_evolve.evaluation.pipeline import read_program
+from eplb_evolve.evaluation.candidate import read_program
+from eplb_evolve.evaluation.objectives import objective as named_objective
+from eplb_evolve.evaluation.objectives import objectives
 from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.evaluation.score import combined_score, net_score
-from eplb_evolve.evaluation.settings import Objective
 from eplb_evolve.paths import project
 from eplb_evolve.runs.ledger import Entry, Ledger
 from eplb_evolve.runs.origin import Origins
 from eplb_evolve.runs.run_info import RunInfo, read_starts
-
-FITTING = {"time": "ratio_to_reference", "balance": "balancedness", "net_throughput": "net_throughput"}
-"""Name of the metric that shows what a search of that objective is after."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Run:
     entries: Sequence[Entry]
     starts: Sequence[RunInfo]
     started_from: str
-    objective: Objective | None
+    objective: str | None
     workload: str
     winner: Entry | None
     confirmed: Evaluation | None
@@ -61,7 +59,7 @@ class Run:
     @property
     def fitting(self) -> str:
         """Name of the metric that the search is after."""
-        return FITTING[self.objective or "time"]
+        return named_objective(self.objective or "time").figure
 
     @property
     def seed_name(self) -> str:
@@ -70,12 +68,12 @@ class Run:
 
     def searched(self) -> list[Evaluation]:
         """Evaluations on the search windows, oldest first."""
-        return [entry.evaluation for entry in self.entries if entry.evaluation.split == "search"]
+        return [entry.evaluation for entry in self.entries if entry.evaluation.conditions.split == "search"]
 
     def of(self, sha256: str, split: str) -> Evaluation | None:
         """The last measurement of a program on a split; None without one."""
         found = [each.evaluation for each in self.entries if each.evaluation.sha256 == sha256]
-        return next((each for each in reversed(found) if each.split == split), None)
+        return next((each for each in reversed(found) if each.conditions.split == split), None)
 
     def source(self, sha256: str) -> str:
         """The text of a program that the run kept; "" when its file is gone or is not that program any more."""
@@ -96,7 +94,7 @@ def gather(folder: Path, workload: str | None = None) -> Run:
         raise UsageError(f"{folder} holds no {ledger.file.name}; give a run's folder, such as results/runs/STAMP")
     everything, starts = ledger.entries(), read_starts(folder)
     focus = workload or _workload(everything, starts)
-    entries = [entry for entry in everything if entry.evaluation.workload == focus]
+    entries = [entry for entry in everything if entry.evaluation.conditions.workload == focus]
     objective = _objective(entries, starts)
     if objective is not None:  # older ledgers do not say it, and scores of two objectives do not compare
         entries = [entry if entry.evaluation.objective == objective else _under(objective, entry) for entry in entries]
@@ -111,28 +109,19 @@ def gather(folder: Path, workload: str | None = None) -> Run:
 
 def known_rows(results: Path) -> list[Row]:
     """Records and standing programs of the project."""
-    return [row for record in read_records(results / "records") for row in record.rows()] + read_standing(results)
+    return [row for record in read_records(results / "records") for row in record.rows()] + list(
+        read_shipped(results).rows
+    )
 
 
-def comparable_tables(run: Run, known: Sequence[Row], whatever_objective: bool = False) -> list[Table]:
-    """Tables that hold programs of the run, holdout first, with the `known` rows that may stand beside them.
-
-    whatever_objective: rows measured under another objective too; scores, and so ranks, then mean nothing, but times,
-    balance and transfers do.
-    """
-    if whatever_objective and run.objective is not None:
-        known = [
-            dataclasses.replace(row, evaluation=dataclasses.replace(row.evaluation, objective=run.objective))
-            for row in known
-        ]
+def comparable_tables(run: Run, known: Sequence[Row]) -> list[Table]:
+    """Tables that hold programs of the run, holdout first, with the `known` rows that may stand beside them."""
     by_sha = {row.evaluation.sha256: row for row in known}
     rows = [*known, *(_named(row, by_sha, run) for row in evolved_rows(run.entries))]  # the last of a text counts
-    board = [
-        table
-        for table in tables(row for row in rows if row.evaluation.workload == run.workload)
-        if _has_run(table, run.entries)
-    ]
-    return sorted(board, key=lambda table: (table.split != "holdout", -len(table.rows)))
+    here = [row for row in rows if row.evaluation.conditions.workload == run.workload]
+    own = {entry.evaluation.conditions for entry in run.entries}
+    board = [table for table in tables(here, run.objective or "time") if table.conditions in own]
+    return sorted(board, key=lambda table: (table.conditions.split != "holdout", -len(table.rows)))
 
 
 def _named(row: Row, known: Mapping[str, Row], run: Run) -> Row:
@@ -153,36 +142,27 @@ def _under_its_own_hash(entry: Entry, origins: Origins) -> Entry:
     return dataclasses.replace(entry, evaluation=dataclasses.replace(entry.evaluation, sha256=origin.sha256))
 
 
-def _has_run(table: Table, entries: Sequence[Entry]) -> bool:
-    key = (table.split, table.device, table.machine, table.sandbox_level, table.objective)
-    return any(
-        (each.split, each.device, each.machine, each.sandbox_level, each.objective) == key
-        for each in (entry.evaluation for entry in entries)
-    )
-
-
 def _workload(entries: Sequence[Entry], starts: Sequence[RunInfo]) -> str:
     if starts:
         return starts[-1].workload
-    counted = Counter(entry.evaluation.workload for entry in entries)
+    counted = Counter(entry.evaluation.conditions.workload for entry in entries)
     return counted.most_common(1)[0][0] if counted else ""
 
 
-def _objective(entries: Sequence[Entry], starts: Sequence[RunInfo]) -> Objective | None:
+def _objective(entries: Sequence[Entry], starts: Sequence[RunInfo]) -> str | None:
     """From run.json or the ledger; for an older run, from which rule gave a feasible program its score."""
-    known: dict[str, Objective] = {"time": "time", "balance": "balance", "net_throughput": "net_throughput"}
-    if starts and starts[-1].objective in known:
-        return known[starts[-1].objective]
+    if starts and starts[-1].objective in objectives():
+        return starts[-1].objective
     for each in (entry.evaluation for entry in entries):
-        if each.objective in ("balance", "net_throughput"):  # older ledgers do not say; then it reads as time
-            return known[each.objective]
-        if each.feasible and each.ratio_to_reference:
-            if math.isclose(each.combined_score, combined_score(True, each.ratio_to_reference, 1.0), rel_tol=1e-6):
+        if each.objective != "time":  # older ledgers do not say it; then it reads as time
+            return each.objective
+        if each.feasible:
+            net = each.figure("net_throughput")
+            if math.isclose(each.combined_score, named_objective("time").score(each), rel_tol=1e-6):
                 return "time"
-            net = each.net_throughput
-            return "net_throughput" if net and math.isclose(each.combined_score, net_score(True, net, 1)) else "balance"
+            return "net_throughput" if net and math.isclose(each.combined_score, 1 + 100 * net) else "balance"
     return None
 
 
-def _under(objective: Objective, entry: Entry) -> Entry:
+def _under(objective: str, entry: Entry) -> Entry:
     return dataclasses.replace(entry, evaluation=dataclasses.replace(entry.evaluation, objective=objective))

@@ -11,12 +11,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from eplb_evolve.board.rows import Row
+from eplb_evolve.evaluation.objectives import objective as named_objective
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.report import reproduce, sections
 from eplb_evolve.report.gather import Run, comparable_tables
 from eplb_evolve.report.run_winner import Executed
 from eplb_evolve.report.text import for_script
-from eplb_evolve.report.verdict import OBJECTIVES, cards, verdict
+from eplb_evolve.report.verdict import cards, verdict
 from eplb_evolve.runs.lineage import Family
 
 TEMPLATES = "templates"
@@ -50,10 +51,8 @@ def render(material: Material) -> str:
     run = material.run
     heat = sections.heat(material.executed, material.why_not, material.task)
     net = sections.net(material.executed, material.why_not, material.task)
-    tables = across = comparable_tables(run, material.known)
-    if any(row.evaluation.objective != run.objective for row in material.known):
-        across = comparable_tables(run, material.known, whatever_objective=True)
-    front, evolution = sections.front(across, run), sections.evolution(run)
+    tables = comparable_tables(run, material.known)
+    front, evolution = sections.front(tables, run), sections.evolution(run)
     lineage, bars = sections.lineage(run, material.family), sections.bars(run, material.known)
     drawn = [*front.figures, *evolution.figures, *lineage.tree.figures, *heat.figures, *bars.figures, *net.figures]
     plotly, script, style = _plotly() if drawn else "", _asset("page.js"), _asset("style.css")
@@ -66,7 +65,7 @@ def render(material: Material) -> str:
     )
     return environment.get_template("page.html.j2").render(
         run=run,
-        objective=OBJECTIVES[run.objective] if run.objective is not None else "not known",
+        objective=named_objective(run.objective).counts if run.objective is not None else "not known",
         when=material.when,
         verdict=verdict(run),
         cards=cards(run),

@@ -73,8 +73,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
         found.append(("best program, sha256", run.winner.evaluation.sha256))
     found.append(("started from, sha256", run.started_from or "not known"))
     if run.entries:
-        machines = dict.fromkeys(entry.evaluation.machine for entry in run.entries)
-        levels = dict.fromkeys(entry.evaluation.sandbox_level for entry in run.entries)
+        machines = dict.fromkeys(entry.evaluation.conditions.machine for entry in run.entries)
+        levels = dict.fromkeys(entry.evaluation.conditions.sandbox_level for entry in run.entries)
         found += [
             ("machine", "; ".join(machines)),
             ("sandbox", ", ".join(levels)),

@@ -11,6 +11,7 @@ from eplb_evolve import reference
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.calls import warm
+from eplb_evolve.evaluation.simulation import planner, policies, simulate
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.placement import (
     Floats,
@@ -22,7 +23,7 @@ from eplb_evolve.placement import (
     initial_phy2log,
 )
 from eplb_evolve.sandbox import Worker
-from eplb_evolve.serving.simulation import Course, planner, policies, simulate
+from eplb_evolve.serving.course import Course
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def execute(program: Path, name: str, task: Task) -> Executed:
             with closing(bench.zygote.spawn(program, task.settings.limits)) as worker:
                 warm(worker, workload.windows.shape[1:], workload.topology, np.random.default_rng(0))
                 heat = _heat(worker, task)
-                best = simulate(name, workload, planner(worker, workload.topology))
+                best = simulate(name, workload, planner(worker, workload))
         except CandidateFailure as failure:
             best = Course(name, (), 0.0, str(failure))
         others = [_reference(task, bench), *policies(workload)]
@@ -80,7 +81,7 @@ def _heat(worker: Worker, task: Task) -> Heat | None:
     planned, served = pairs[0]
     load, topology = workload.windows[served], workload.topology
     start = initial_phy2log(load.shape[0], load.shape[1], topology.replicas)
-    new, _ = planner(worker, topology)(workload.windows[planned], start)
+    new, _ = planner(worker, workload)(workload.windows[planned], start)
     before, after = (_relative(load, each, topology.gpus) for each in (start, new))
     reached = [balancedness_of(load, each, topology.gpus) for each in (start, new)]
     return Heat((planned, served), before, after, *reached)
@@ -99,6 +100,6 @@ def _reference(task: Task, bench: Bench) -> Course:
     try:
         with closing(bench.zygote.spawn(Path(reference.__file__), task.settings.limits)) as worker:
             warm(worker, workload.windows.shape[1:], workload.topology, np.random.default_rng(0))
-            return simulate("reference", workload, planner(worker, workload.topology))
+            return simulate("reference", workload, planner(worker, workload))
     except CandidateFailure as failure:
         return Course("reference", (), 0.0, str(failure))

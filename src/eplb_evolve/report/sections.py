@@ -70,7 +70,7 @@ def boards(found: Sequence[Table], run: Run) -> list[Board]:
 def front(found: Sequence[Table], run: Run) -> Section:
     """A scatter for each table with at least two programs to compare."""
     winner = run.winner.evaluation.sha256 if run.winner is not None else ""
-    figures = {table.split: pareto_figure(table, winner) for table in reversed(found)}
+    figures = {table.conditions.split: pareto_figure(table, winner) for table in reversed(found)}
     shown = [figure for _, figure in sorted(figures.items()) if figure is not None]
     missing = "" if shown else "Fewer than two feasible programs were measured, so there is no front to draw."
     return Section(shown, missing=missing)
@@ -129,14 +129,15 @@ def bars(run: Run, known: Sequence[Row]) -> Section:
     if run.judged is None:
         return Section(missing=NO_BEST)
     own = evolved_rows(run.entries)
-    device, machine, serving = run.judged.device, run.judged.machine, run.judged.serving
+    where, serving = run.judged.conditions, run.judged.figure("serving")
 
     def of(*wanted: str) -> list[Row]:
         found: dict[tuple[str, str], Row] = {}
         for row in [*known, *own]:
-            run_of = row.evaluation
-            if run_of.sha256 in wanted and (run_of.device, run_of.machine) == (device, machine) and run_of.valid:
-                found[run_of.workload, run_of.split] = _served_alike(row, serving)
+            there = row.evaluation.conditions
+            here = (there.device, there.machine) == (where.device, where.machine)
+            if row.evaluation.sha256 in wanted and here and row.evaluation.valid:
+                found[there.workload, there.split] = _served_alike(row, serving)
         return [found[key] for key in sorted(found)]
 
     yardstick = {row.evaluation.sha256 for row in known if row.name == reference.NAME}
@@ -146,16 +147,16 @@ def bars(run: Run, known: Sequence[Row]) -> Section:
         ("start", of(run.started_from) if run.started_from != run.judged.sha256 else []),
         ("DeepSeek's form", of(DEEPSEEK_FORM_SHA256) if run.started_from != DEEPSEEK_FORM_SHA256 else []),
     ]
-    names = dict.fromkeys((run.fitting, "ratio_to_reference", "balancedness"))
+    names = dict.fromkeys((run.fitting, "ratio_to_reference", "balancedness_ratio"))
     figures = [figure for name in names if (figure := bars_figure(name, programs)) is not None]
     return Section(figures, missing="" if figures else "No figure of the best program is known.")
 
 
 def _served_alike(row: Row, serving: str) -> Row:
-    """Without the net throughput when it was computed for another server."""
-    if row.evaluation.serving == serving:
+    """Without what was computed for another server."""
+    if row.evaluation.figure("serving") == serving:
         return row
-    return dataclasses.replace(row, evaluation=dataclasses.replace(row.evaluation, net_throughput=None))
+    return dataclasses.replace(row, evaluation=dataclasses.replace(row.evaluation, serving=None))
 
 
 def heat(executed: Executed | None, why_not: str, task: Task | None) -> Section:

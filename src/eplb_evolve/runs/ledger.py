@@ -7,13 +7,13 @@ import fcntl
 import json
 import os
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eplb_evolve.errors import EnvironmentProblem, UsageError
-from eplb_evolve.evaluation.result import Evaluation, OnWorkload
+from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.growing_file import GrowingFile
 
 FILE_NAME = "ledger.jsonl"
@@ -84,9 +84,17 @@ class Ledger:
         return list(self._entries)
 
     def best(self, split: str) -> Entry | None:
-        """The first of the feasible entries with the highest combined_score; None before there is one."""
-        found = [entry for entry in self.entries() if entry.evaluation.feasible and entry.evaluation.split == split]
-        return max(found, key=lambda entry: entry.evaluation.combined_score, default=None)
+        """The best entry of the split; None before there is a feasible one."""
+        return best(entry for entry in self.entries() if entry.evaluation.conditions.split == split)
+
+
+def best(entries: Iterable[Entry]) -> Entry | None:
+    """The entry that no other outranks, the first of equals; None where none is feasible."""
+    found: Entry | None = None
+    for entry in entries:
+        if entry.evaluation.outranks(found.evaluation if found is not None else None):
+            found = entry
+    return found
 
 
 def now() -> str:
@@ -102,8 +110,8 @@ def parse(line: bytes) -> Entry | None:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     words = (entry.when, entry.tier, *entry.operators)
-    parts: list[Evaluation | OnWorkload] = [entry.evaluation, *entry.evaluation.on]
-    sound = all(map(_sound, parts))
+    run = entry.evaluation
+    sound = all(map(_sound, (run, run.conditions, run.timing, run.balance, run.serving, run.second_look, *run.on)))
     return entry if sound and all(isinstance(word, str) for word in words) else None
 
 
@@ -111,9 +119,9 @@ def _no_number(name: str) -> float:
     raise ValueError(name)  # NaN and Infinity are no JSON, and nothing can be ranked by them
 
 
-def _sound(result: Evaluation | OnWorkload) -> bool:
-    """Whether each field is of its kind."""
-    return all(_is(getattr(result, field.name), field.type) for field in dataclasses.fields(result))
+def _sound(part: Any) -> bool:
+    """Whether each field of a part is of its kind."""
+    return part is None or all(_is(getattr(part, field.name), field.type) for field in dataclasses.fields(part))
 
 
 def _is(value: object, kind: Any) -> bool:

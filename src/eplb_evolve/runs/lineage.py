@@ -140,7 +140,7 @@ def _made(child: str, data: dict[str, Any], parent: str | None, by_digits: dict[
 def steps_to(program: str, source: str, family: Family, entries: Sequence[Entry]) -> tuple[tuple[Step, ...], bool]:
     """The steps from the seed to a program; False when they come from its own header alone, without figures."""
     measured: dict[str, Evaluation] = {}
-    for entry in sorted(entries, key=lambda entry: entry.evaluation.split != "search"):
+    for entry in sorted(entries, key=lambda entry: entry.evaluation.conditions.split != "search"):
         measured.setdefault(entry.evaluation.sha256, entry.evaluation)
     path = family.path(program)
     if not path:
@@ -210,14 +210,14 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 def _step(source: str, tier: str, how: str, measured: Evaluation | None, before: float | None) -> Step:
     if measured is None:
         return Step(sha256(source), tier, how, source=source)
-    ratio = measured.ratio_to_reference
+    ratio = measured.figure("ratio_to_reference")
     return Step(
         sha256=measured.sha256,
         tier=tier,
         how=how,
-        time_ms=measured.time_ms,
+        time_ms=measured.figure("time_ms"),
         ratio_to_reference=ratio,
-        speedup_over_seed=measured.speedup_over_seed,
+        speedup_over_seed=measured.figure("speedup_over_seed"),
         gain=before / ratio if before is not None and ratio else None,
         verdict=measured.status,
         source=source,

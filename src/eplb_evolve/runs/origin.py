@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from eplb_evolve.errors import UsageError
-from eplb_evolve.evaluation.pipeline import read_program
+from eplb_evolve.evaluation.candidate import read_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.proposer.header import without_header
 from eplb_evolve.runs.ledger import PROGRAMS, Entry

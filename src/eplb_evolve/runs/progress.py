@@ -8,10 +8,10 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from eplb_evolve.ending import read_ending
-from eplb_evolve.evaluation.settings import Objective
+from eplb_evolve.evaluation.result import Status
 from eplb_evolve.gateway.usage import FILE_NAME as USAGE_NAME
 from eplb_evolve.growing_file import GrowingFile
 from eplb_evolve.runs.ledger import FILE_NAME as LEDGER_NAME
@@ -70,7 +70,7 @@ class Progress:
 
     state: State
     workload: str
-    objective: Objective
+    objective: str
     proposer: str
     done: int
     expected: int | None
@@ -167,14 +167,14 @@ class Follower:
         first = [self._recent[0].entry] if len(self._ended_at) <= KEPT else []
         return Origins(self.run, first, {}).of(self._best.entry.evaluation) is not None
 
-    def _about(self, last: RunInfo | None) -> tuple[str, Objective, str]:
+    def _about(self, last: RunInfo | None) -> tuple[str, str, str]:
         """Workload, objective, proposer."""
         if last is not None:
-            return last.workload, cast(Objective, last.objective), last.proposer
+            return last.workload, last.objective, last.proposer
         if not self._recent:
             return "", "time", ""
         evaluation = self._recent[-1].entry.evaluation
-        return evaluation.workload, cast(Objective, evaluation.objective), ""
+        return evaluation.conditions.workload, evaluation.objective, ""
 
     def _read_ledger(self) -> None:
         """Take in the lines that were completed since the last look; a torn last line waits for its rest."""
@@ -183,7 +183,7 @@ class Follower:
             self._forget()
         for line in lines:
             entry = parse(line)
-            if entry is not None and entry.evaluation.split == "search":
+            if entry is not None and entry.evaluation.conditions.split == "search":
                 with contextlib.suppress(ValueError):  # a time that is none: not a line of ours
                     self._take_in(entry)
 
@@ -191,10 +191,10 @@ class Follower:
         evaluation = entry.evaluation
         self._ended_at.append(_seconds(entry.when))
         self._feasible += evaluation.feasible
-        self._invalid += evaluation.status == "invalid"
-        self._evaluator_failed += evaluation.evaluator_failed
-        beaten = self._best.entry.evaluation.combined_score if self._best else float("-inf")
-        seen = Seen(len(self._ended_at), entry, evaluation.feasible and evaluation.combined_score > beaten)
+        self._invalid += evaluation.status is Status.INVALID
+        self._evaluator_failed += evaluation.status is Status.EVALUATOR_FAILED
+        better = evaluation.outranks(self._best.entry.evaluation if self._best else None)
+        seen = Seen(len(self._ended_at), entry, better)
         self._recent.append(seen)
         if seen.best:
             self._best = seen

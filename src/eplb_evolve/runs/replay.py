@@ -1,7 +1,7 @@
 """A recorded run again: derive each child from its parent and the recorded reply, and judge it here and now."""
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +10,7 @@ import yaml
 
 from eplb_evolve import config as configuration
 from eplb_evolve.errors import UsageError
-from eplb_evolve.evaluation.result import Evaluation, Status
+from eplb_evolve.evaluation.result import Evaluation, Status, status_of
 from eplb_evolve.runs.trace import Mutation, Trace
 
 Derivation = Literal["same", "differs", "cannot be derived"]
@@ -138,10 +138,10 @@ def replay(mutation: Mutation, rules: Rules, evaluate: Evaluate | None, folder: 
         sha256=mutation.child_sha256,
         derivation=derivation,
         why=why,
-        verdict_recorded=_recorded(told),
+        verdict_recorded=status_of(told),
         verdict_now=now.status if now is not None else None,
         ratio_recorded=told.get("ratio_to_reference"),
-        ratio_now=now.ratio_to_reference if now is not None else None,
+        ratio_now=now.figure("ratio_to_reference") if now is not None else None,
     )
 
 
@@ -158,9 +158,3 @@ def total(replayed: Sequence[Replayed], torn: int) -> Totals:
         change=statistics.median(changes) if changes else None,
         torn=torn,
     )
-
-
-def _recorded(told: Mapping[str, Any]) -> Status:
-    if told.get("evaluator_failed"):
-        return "evaluator_failed"
-    return "feasible" if told.get("feasible") else "infeasible" if told.get("valid") else "invalid"

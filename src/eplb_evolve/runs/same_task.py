@@ -40,8 +40,8 @@ def refuse_another(run: Path, task: Task) -> None:
         before = starts[-1].task or _told_by(starts[-1], task)
     elif entries:
         last = entries[-1].evaluation
-        before = {name: getattr(last, name) for name in ("workload", "split", "device", "objective")}
-        before |= {"serving": last.serving} if last.objective == "net_throughput" else {}
+        before = {name: last.figure(name) for name in ("workload", "split", "device", "objective")}
+        before |= {"serving": last.figure("serving")} if last.objective == "net_throughput" else {}
     else:
         return
     now = identity(task)

@@ -16,8 +16,8 @@ from eplb_evolve.serving.cost import (
     net_throughput,
     perfect,
 )
+from eplb_evolve.serving.course import Course
 from eplb_evolve.serving.presets import Deployment
-from eplb_evolve.serving.simulation import Course
 from eplb_evolve.serving.worth import share_of_perfect
 
 STEPS = tuple(int(steps) for steps in np.unique(np.geomspace(10, 100_000, 20).round(-1)))

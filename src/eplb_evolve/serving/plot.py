@@ -6,9 +6,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from eplb_evolve.serving.cost import MODES
+from eplb_evolve.serving.course import POLICIES
 from eplb_evolve.serving.curve import PERFECT, Curve
 from eplb_evolve.serving.presets import Deployment
-from eplb_evolve.serving.simulation import POLICIES
 
 LEVEL = (*POLICIES, PERFECT)
 """Drawn as lines: how often they plan does not matter."""

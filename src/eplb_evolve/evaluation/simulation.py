@@ -1,12 +1,13 @@
 """Run a balancer or a policy over a whole trace: plan on each window, serve the next, move what the plan moves."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from eplb_evolve import reference
 from eplb_evolve.errors import CandidateFailure, UsageError
+from eplb_evolve.evaluation.calls import Caller
+from eplb_evolve.evaluation.inputs import as_they_are
 from eplb_evolve.placement import (
     Floats,
     Ints,
@@ -15,43 +16,14 @@ from eplb_evolve.placement import (
     initial_phy2log,
     received_slots,
     transfers,
-    verify,
 )
 from eplb_evolve.sandbox import Worker
 from eplb_evolve.serving.cost import Interval
+from eplb_evolve.serving.course import ORACLE, PLACED_ONCE, RANDOM_ONCE, Course
 from eplb_evolve.workload.windows import Workload
 
 Planner = Callable[[Floats, Ints], tuple[Ints, float]]
 """(load [L, E], phy2log [L, R] in force) -> phy2log [L, R], seconds that the plan took."""
-
-
-PLACED_ONCE, RANDOM_ONCE, ORACLE = POLICIES = ("placed once", "random once", "oracle")
-
-
-@dataclass(frozen=True)
-class Course:
-    """What became of one balancer or policy on a trace.
-
-    Attributes:
-        intervals: one per window after the first
-        transfers: mean share of slots that a rebalance fills anew
-        reason: why it stopped, "" if it did not
-    """
-
-    name: str
-    intervals: tuple[Interval, ...]
-    transfers: float
-    reason: str = ""
-
-    @property
-    def plan_s(self) -> float:
-        """Median seconds of a plan."""
-        return float(np.median([each.plan_s for each in self.intervals])) if self.intervals else 0.0
-
-    @property
-    def balancedness(self) -> float:
-        """Mean over intervals."""
-        return float(np.mean([each.balancedness for each in self.intervals])) if self.intervals else 0.0
 
 
 def simulate(name: str, workload: Workload, plan: Planner, looks_ahead: bool = False) -> Course:
@@ -85,13 +57,13 @@ def simulate(name: str, workload: Workload, plan: Planner, looks_ahead: bool = F
     return Course(name, tuple(intervals), float(np.mean(moved)))
 
 
-def planner(worker: Worker, topology: Topology) -> Planner:
-    """A sandboxed program; its time is the timekeeper's, its outputs are verified."""
+def planner(worker: Worker, workload: Workload) -> Planner:
+    """A sandboxed program, called and verified as in an evaluation; its time is the timekeeper's."""
+    caller = Caller(worker, workload.topology, workload.name, np.random.default_rng(0))
 
-    def plan(load: Floats, held: Ints) -> tuple[Ints, float]:
-        answer = worker.call(load.astype(np.float32), topology, held if worker.parameters == 6 else None)
-        placement = verify(answer.phy2log, answer.log2phy, answer.logcnt, load.shape, topology)
-        return placement.phy2log, answer.seconds
+    def plan(load: Floats, _held: Ints) -> tuple[Ints, float]:
+        call = caller.call(as_they_are(load, load))
+        return call.placement.phy2log, call.seconds
 
     return plan
 
