@@ -34,7 +34,7 @@ import yaml
 
 from eplb_evolve import machine, reference
 from eplb_evolve.evaluation.bench import MARKS
-from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.evaluation.result import Evaluation, Status
 from eplb_evolve.paths import project
 from eplb_evolve.runs.ledger import Ledger
 from eplb_evolve.sandbox import kernel, process
@@ -366,9 +366,7 @@ def watch(run: "subprocess.Popen[bytes]") -> Memory:
 
 def verdict(evaluation: Evaluation) -> str:
     """In a word or two; `not judged` when the evaluator, not the candidate, failed."""
-    if evaluation.reason.startswith("the evaluator failed"):
-        return "not judged"
-    return "feasible" if evaluation.feasible else "infeasible" if evaluation.valid else "invalid"
+    return "not judged" if evaluation.status is Status.EVALUATOR_FAILED else evaluation.status.value
 
 
 def print_table(found: Sequence[tuple[str, Evaluation]]) -> None:
@@ -442,7 +440,7 @@ def execute(iterations: int, kinds: Sequence[str], settings: Mapping[str, object
     seconds = time.monotonic() - started
     left = run.processes_after()
     endpoint.shutdown()
-    level = {one.sandbox_level for _, one in run.evaluations()}
+    level = {one.conditions.sandbox_level for _, one in run.evaluations()}
     print(f"{machine.describe()}; {datetime.date.today()}")
     print(
         f"{len(kinds)} kinds of fault, {iterations} iterations, {seconds:.0f} s, sandbox {', '.join(sorted(level))}\n"

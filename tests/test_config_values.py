@@ -9,8 +9,10 @@ from evaluations import evaluated
 from support import ROOT
 
 from eplb_evolve import config
-from eplb_evolve.config_values import FIGURES
+from eplb_evolve.board.metrics import METRICS
+from eplb_evolve.config_values import GROWING
 from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation.result import NUMBERS
 from eplb_evolve.feedback import TOLD, metrics
 
 SHIPPED = yaml.safe_load((ROOT / "evolve_config.yaml").read_text())
@@ -292,7 +294,8 @@ def test_a_program_to_start_from_fits_into_max_code_length(changed, tmp_path):
 def test_each_figure_may_be_a_feature_and_is_there_for_every_program():
     """OpenEvolve drops a program that lacks one."""
     invalid = evaluated()
-    assert set(TOLD) < FIGURES
+    assert set(TOLD) < NUMBERS
+    assert set(GROWING) == {metric.name for metric in METRICS if metric.better == "higher"}
     assert "balancedness" not in metrics(invalid)
     told = metrics(invalid, ("complexity", "balancedness", "samples"))
     assert (told["balancedness"], told["samples"], told["combined_score"]) == (0.0, 0.0, 0.0)

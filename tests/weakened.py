@@ -19,7 +19,17 @@ import weakened_task
 from weakened_in_process import GlobalState, InProcess
 
 from eplb_evolve import placement
-from eplb_evolve.evaluation import bench, block, calls, checks, constraint, inputs, pipeline, processors, replay
+from eplb_evolve.evaluation import (
+    balance,
+    bench,
+    block,
+    calls,
+    candidate,
+    checks,
+    inputs,
+    processors,
+    replay,
+)
 from eplb_evolve.evaluation.settings import Thresholds
 from eplb_evolve.sandbox import answers, client, kernel, limits, probe, process, protocol, watch, worker, zygote
 from eplb_evolve.sandbox.devices import Host
@@ -79,7 +89,7 @@ def answer(change):
 
 
 def draw_globally(order):
-    return pipeline._Run, "__init__", after(lambda _, run, *__: setattr(run, "_rng", GlobalState(order)))
+    return candidate.Candidate, "__init__", after(lambda _, run, *__: setattr(run, "rng", GlobalState(order)))
 
 
 WEAKENED = {
@@ -147,7 +157,7 @@ WEAKENED = {
     ),
     "same-window-only": ("balance is judged on the window planned on", thresholds(next_window=0), ONE_SHAPE),
     "mean-only": ("no single layer or call is looked at, only means", thresholds(each_call=0, worst_layer=0)),
-    "first-layer-only": ("balance is judged on the first layer", (constraint, "measure", before(parts.first_layer))),
+    "first-layer-only": ("balance is judged on the first layer", (balance, "measure", before(parts.first_layer))),
     "first-output-only": ("only the first output of each shape is looked at", answer(parts.unread_later)),
     "same-inputs": (
         "every call gets the same tensor, in the twin as well",

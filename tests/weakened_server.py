@@ -138,8 +138,8 @@ def _answer(program, bench):
         result = evaluate(program, task(), bench)
     except BaseException as problem:  # a KeyboardInterrupt as well: it stops whoever asked for the evaluation
         return {"down": f"raised {type(problem).__name__}"}
-    names = ("valid", "feasible", "reason", "time_ms")
-    return {name: getattr(result, name) for name in names} | {"time_ms": result.time_ms or 0.0}
+    told = {name: getattr(result, name) for name in ("valid", "feasible", "reason")}
+    return told | {"time_ms": result.figure("time_ms") or 0.0}
 
 
 if __name__ == "__main__":

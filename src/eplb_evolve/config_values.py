@@ -9,15 +9,33 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from eplb_evolve.board.metrics import METRICS
 from eplb_evolve.errors import UsageError, suggestion
+from eplb_evolve.evaluation.result import NUMBERS
 from eplb_evolve.gateway.local import BEHAVIOURS
 from eplb_evolve.gateway.settings import ForwardedModel
 
 BUILT_IN = ("complexity", "diversity", "score")
 """Features that OpenEvolve computes itself."""
-GROWING = {metric.name for metric in METRICS if metric.better == "higher"}
-FIGURES = {metric.name for metric in METRICS}
+GROWING = (
+    "speedup_over_seed",
+    "balancedness_ratio",
+    "balancedness",
+    "balancedness_same",
+    "balancedness_worst_layer",
+    "balancedness_sglang",
+    "balancedness_reference",
+    "net_gain",
+    "net_throughput",
+    "net_throughput_low",
+    "net_throughput_high",
+    "net_blocking_3000",
+    "net_background_3000",
+    "net_blocking_best",
+    "net_background_best",
+    "of_perfect",
+    "combined_score",
+)
+"""Metrics of which more is better, as board.metrics declares them."""
 FORMATS = ("jsonl", "json", "hdf5")
 PROVIDERS = ("openai", "claude_code", "copilot_cli", "codex_app_server")
 
@@ -120,7 +138,7 @@ def address_fault(api_base: str) -> str:
 
 
 def _features(read: Any) -> Iterator[str]:
-    database, known = read.database, FIGURES | {"valid", "feasible"}
+    database, known = read.database, NUMBERS | {"valid", "feasible"}
     if not database.feature_dimensions:
         yield "database.feature_dimensions is empty; leave it out, or name one, such as complexity"
     for name in database.feature_dimensions:

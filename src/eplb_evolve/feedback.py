@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from eplb_evolve.board.metrics import BY_NAME, METRICS
 from eplb_evolve.evaluation.objectives import objective as named
-from eplb_evolve.evaluation.result import BalanceFigures, Evaluation, ServingFigures, Status, TimeFigures
+from eplb_evolve.evaluation.result import NUMBERS, BalanceFigures, Evaluation, ServingFigures, Status, TimeFigures
 from eplb_evolve.hostile_text import printable
 from eplb_evolve.runs.ledger import Entry
 
@@ -21,7 +21,7 @@ def metrics(evaluation: Evaluation, features: Sequence[str] = ()) -> dict[str, f
     flags = {"valid": evaluation.valid, "feasible": evaluation.feasible}
     if evaluation.status is Status.EVALUATOR_FAILED:
         flags["evaluator_failed"] = True
-    sorted_by = {name: evaluation.figure(name) or 0.0 for name in features if name in BY_NAME}
+    sorted_by = {name: evaluation.figure(name) or 0.0 for name in features if name in NUMBERS}
     return {name: float(value) for name, value in (told | flags | sorted_by).items()}
 
 

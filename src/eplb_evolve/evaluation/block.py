@@ -117,6 +117,7 @@ class Rows:
         self.block = Block({who: [] for who in (*callers, REFERENCE)}, further={who: [] for who in callers})
         self._callers, self._task, self._bench, self._rng = dict(callers), task, bench, rng
         self._reference = bench.reference_caller(task.workload.topology, rng)
+        self._first = next(iter(callers.values()))
         self._pairs = task.workload.pairs(task.split)
         self._processors = Processors(rng)
         self._others = {who: _Further(caller, task) for who, caller in callers.items()}
@@ -130,9 +131,9 @@ class Rows:
         block, task = self.block, self._task
         cpus = self._processors.choose(task.settings.limits.threads)
         pair = self._pairs[block.rows(REFERENCE) % len(self._pairs)]
-        inputs = self._reference.draw(task.workload, pair)
+        inputs = self._first.draw(task.workload, pair)
         failures: dict[str, CandidateFailure] = {}
-        turns: list[Callable[[], object]] = [partial(self._call_reference, inputs, cpus)]
+        turns: list[Callable[[], object]] = []
         for who, caller in self._callers.items():
             seconds: list[float] = []
             quick = min((call.seconds for call in block.calls[who]), default=QUICK_S) < QUICK_S
@@ -140,6 +141,7 @@ class Rows:
             own += [partial(self._others[who].call, seconds, cpus)] * (FURTHER if quick else 0)
             block.further[who].append(seconds)
             turns += [partial(_unless_failed, who, turn, failures) for turn in own]
+        turns.append(partial(self._call_reference, inputs, cpus))
         for name in (*get_args(Mark), "null"):
             turns.append(partial(self._mark, name, inputs, cpus))
         for turn in self._rng.permutation(len(turns)):

@@ -175,6 +175,13 @@ _PARTS: dict[str, Any] = {
 }
 
 
+NUMBERS = frozenset(
+    {each.name for kind in _PARTS.values() for each in fields(kind) if each.type not in (bool, str)}
+    | {"ratio_spread", "ratio_worst", "combined_score", "first_call_ms"}
+)
+"""Names of the figures that are numbers, where they were measured."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """One program on one split of one workload, or of several. A part is None where it did not get that far.
