@@ -199,7 +199,7 @@ def test_markdown_links_every_row_to_its_program_and_gives_reasons():
     assert "| 1\\* | [fast](records/fast/) | evolved | 0.5 |" in text.replace("1 |", "1\\* |", 1)
     assert "| - | [bad](records/bad/) | evolved | - |" in text
     assert "- bad: no" in text
-    assert "Written by `eplb board` on today in 2 minutes" in text
+    assert "Written by `eplb board`, today, in 2 minutes" in text
     assert "alone" not in text  # a table of one row compares nothing
 
 
@@ -259,3 +259,9 @@ def test_a_programs_header_says_where_it_comes_from(tmp_path, docstring, provena
     program = tmp_path / "program.py"
     program.write_text(f'"""{docstring}"""\n')
     assert declared_provenance(program) == provenance
+
+
+def test_what_is_zero_as_shown_has_no_minus():
+    assert BY_NAME["net_gain"].show(-1e-6) == "+0.00"
+    assert BY_NAME["transfers"].show(-1e-6) == "0"
+    assert BY_NAME["net_gain"].show(-0.0123) == "-1.23"

@@ -212,7 +212,7 @@ def test_the_board_measures_every_seed_and_record_together(eplb, project):
     assert all(len(line) <= 80 for line in out.splitlines())
     results = project / "results"
     written, standing = (results / "LEADERBOARD.md").read_text(), json.loads((results / "standing.json").read_text())
-    assert "Written by `eplb board --workload gptoss20b-phased`" in written
+    assert "Written by `eplb board --workload gptoss20b-phased`, 20" in written
     for link in ("[deepseek](../seeds/deepseek.py)", "[kept](records/kept/)", "[greedy-numpy-1]("):
         assert link in written
     assert "- broken: import: " in written

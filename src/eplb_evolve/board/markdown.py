@@ -12,17 +12,21 @@ from eplb_evolve.board.terminal import COLUMNS, MARKS, figures, headings, rank, 
 ABOUT = """\
 # Leaderboard
 
-Written by `{command}` on {when} in {minutes:.0f} minutes, not by hand. On each workload all programs were called in
-turn on the same inputs, the holdout windows. Rows compare only within their table. `evolved` was found by a search
-here, `baseline` is a published algorithm written anew, `reference` the best that we could write ourselves, `seed` the
-published form that searches start from. Absolute figures are in `results/standing.json`.
+Written by `{command}`, {when}, in {minutes:.0f} minutes; not edited by hand. On each workload all programs were called
+in turn on the same inputs, of the holdout windows. Rows compare only within their table. `evolved` was found by a
+search here, `baseline` is a published algorithm written anew, `reference` the best that we could write ourselves,
+`seed` the published form that searches start from. Absolute figures are in `results/standing.json`.
 """
 SHOWN = (*COLUMNS, "speedup_over_seed", "first_call_ms", "samples")
 
 
 def to_markdown(shipped: Shipped) -> str:
     """A table for each workload that has more than one row, and one of the ratios on all of them."""
-    lines = ABOUT.format(command=shipped.command, when=shipped.when, minutes=shipped.seconds / 60).splitlines()
+    lines = ABOUT.format(
+        command=shipped.command,
+        when=shipped.when.replace("T", " ").removesuffix("+00:00"),
+        minutes=shipped.seconds / 60,
+    ).splitlines()
     board = [table for table in tables(shipped.rows) if len(table.rows) > 1]
     for table in board:
         lines += ["", f"## {title(table)}", "", *_table(table)]

@@ -30,12 +30,13 @@ class Metric:
         """The value as a table shows it; `none` when there is none."""
         if value is None:
             return self.none
-        return format(value * 100 if self.unit == "%" else value, self.form)
+        text = format(value * 100 if self.unit == "%" else value, self.form)
+        return text.replace("-", "+" if "+" in self.form else "") if not text.strip("-0.") else text
 
     def show_half(self, low: float, high: float) -> str:
-        """Half the width of an interval, with as many digits as the value has."""
-        half, scale = (high - low) / 2, 100 if self.unit == "%" else 1
-        return format(half * scale, self.form.lstrip("+")).removeprefix("0") if half else "0"
+        """Half the width of an interval, with the value's decimals, or two digits."""
+        half, form = (high - low) / 2 * (100 if self.unit == "%" else 1), self.form.lstrip("+")
+        return format(half, ".2g" if "g" in form else form).removeprefix("0") if half else "0"
 
     def ends(self, evaluation: Evaluation) -> tuple[float, float] | None:
         """The ends of its interval; None where that is not known."""

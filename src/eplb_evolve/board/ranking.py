@@ -15,19 +15,22 @@ from eplb_evolve.evaluation.result import Conditions, Evaluation
 
 FRONT = ("ratio_to_reference", "balancedness_ratio", "transfers_more")
 """The metrics that a program must be beaten in, each beside the reference on the same calls."""
+NEGLIGIBLE = {"transfers_more": 0.01}
+"""What is no difference, however sure: one slot in a hundred."""
 
 
 @dataclass(frozen=True)
 class Reach:
-    """A figure and its interval, turned so that lower is better."""
+    """A figure and its interval, turned so that lower is better, and what is no difference."""
 
     value: float
     low: float
     high: float
+    negligible: float = 0.0
 
     def beats(self, other: "Reach") -> bool:
         """Whether it is better beyond both intervals."""
-        return self.high < other.low
+        return self.high < other.low and other.value - self.value > self.negligible
 
 
 def tables(rows: Iterable[Row], by: str = "time") -> list[Table]:
@@ -72,10 +75,10 @@ def reach(evaluation: Evaluation, name: str) -> Reach | None:
     metric, value = BY_NAME[name], evaluation.figure(name)
     if value is None:
         return None
-    ends = metric.ends(evaluation) or (value, value)
+    ends, negligible = metric.ends(evaluation) or (value, value), NEGLIGIBLE.get(name, 0.0)
     if metric.better == "higher":
-        return Reach(-value, -ends[1], -ends[0])
-    return Reach(value, *ends)
+        return Reach(-value, -ends[1], -ends[0], negligible)
+    return Reach(value, *ends, negligible)
 
 
 def reaches(evaluation: Evaluation) -> tuple[Reach, ...] | None:
