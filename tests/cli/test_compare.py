@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import pytest
 from clocked import Clocked, taking
@@ -12,6 +13,7 @@ from eplb_evolve.cli.compare import in_words
 from eplb_evolve.evaluation.comparison import Compared, Comparison
 from eplb_evolve.evaluation.gap import Gap
 from eplb_evolve.evaluation.result import Conditions
+from eplb_evolve.evaluation.timing import NORMAL_95, PROCESS_SHARE
 
 ONE = Compared("fast.py", True, "", 1.0, 0.75, 0.2, 1.4)
 OTHER = Compared("slow.py", True, "", 2.0, 0.76, 0.9, 1.3)
@@ -61,10 +63,12 @@ def test_two_programs_are_measured_and_the_faster_is_named(eplb, project, monkey
     slow.write_text(taking(0.04))
     code, out, err = eplb("compare", slow, fast)
     assert code == 0, err
-    assert "fast is 4 times as fast as slow (95 % interval 4 to 4" in " ".join(out.split())
+    assert "fast is 4 times as fast as slow (95 % interval 3.85 to 4.16" in " ".join(out.split())
     assert all(len(line) <= 80 for line in out.splitlines())
     (found,) = json.loads(eplb("compare", fast, slow, "--json")[1])
-    assert found["time"] == pytest.approx({"value": 0.25, "low": 0.25, "high": 0.25})
+    between_processes = math.exp(NORMAL_95 * PROCESS_SHARE)  # the calls themselves do not scatter
+    ends = {"value": 0.25, "low": 0.25 / between_processes, "high": 0.25 * between_processes}
+    assert found["time"] == pytest.approx(ends)
     assert found["first"]["feasible"]
 
 

@@ -18,7 +18,7 @@ from eplb_evolve.evaluation.result import Conditions
 from eplb_evolve.evaluation.sampling import enough, rows_that_count
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.evaluation.timed import Timed
-from eplb_evolve.evaluation.timing import geometric_mean, mean_ratio
+from eplb_evolve.evaluation.timing import geometric_mean, ratio_of_processes
 
 ROUNDS = 16
 """Through the pairs of windows at least, for balance and net throughput, unless that takes too long."""
@@ -44,7 +44,7 @@ class Comparison:
     """What was found.
 
     Attributes:
-        time: the first's time / the second's; the mean of two robust estimators
+        time: the first's time / the second's; the mean of two robust estimators, for any processes of the two
         balance: the first's balancedness on the next window / the second's, both over the same calls
         net: the first's net throughput, for `serving`, less the second's
         moved: the same of transfers, share of slots
@@ -81,7 +81,7 @@ def compare(first: Path, second: Path, task: Task, bench: Bench) -> Comparison:
     return Comparison(
         first=_compared(first, one),
         second=_compared(second, other),
-        time=Gap(*mean_ratio([(one.own.net, other.own.net)])),
+        time=Gap(*ratio_of_processes(one.own.net, other.own.net)),
         balance=balance_ratio(one.own, other.own),
         net=net_gain(one, other.own),
         moved=transfers_more(one.own, other.own),

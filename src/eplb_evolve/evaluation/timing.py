@@ -20,6 +20,10 @@ STATE_SHARE, STATE_MS = 0.035, 0.012
 """By how much ratios of equal evaluations scatter beyond what their calls show (SD; benchmarks/agreement.py): a share
 of the ratio, and a time as a share of the candidate's."""
 
+PROCESS_SHARE = 0.02
+"""By how much the times of two processes of one program differ beyond what their calls show (SD, as a share;
+benchmarks/equals.py compare): each keeps its luck with pages for as long as it lives."""
+
 
 @dataclass(frozen=True)
 class NullCall:
@@ -115,6 +119,13 @@ def mean_ratio(
     tail = 50 * (1 - confidence)
     low, high = np.percentile(drawn, [tail, 100 - tail])
     return value, min(float(low), value), max(float(high), value)
+
+
+def ratio_of_processes(times: Floats, others: Floats) -> tuple[float, float, float]:
+    """even_ratio of two programs called in turn, each in one process, and the interval for other processes of them."""
+    value, low, high = mean_ratio([(times, others)])
+    below, above = (math.hypot(math.log(end / value), NORMAL_95 * PROCESS_SHARE) for end in (low, high))
+    return value, value * math.exp(-below), value * math.exp(above)
 
 
 def ratio_interval(times: Floats, reference: Floats, confidence: float = 0.95) -> tuple[float, float]:
