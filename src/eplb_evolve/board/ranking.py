@@ -78,7 +78,7 @@ def reach(evaluation: Evaluation, name: str) -> Reach | None:
     ends, negligible = metric.ends(evaluation) or (value, value), NEGLIGIBLE.get(name, 0.0)
     if metric.better == "higher":
         return Reach(-value, -ends[1], -ends[0], negligible)
-    return Reach(value, *ends, negligible)
+    return Reach(value, ends[0], ends[1], negligible)
 
 
 def reaches(evaluation: Evaluation) -> tuple[Reach, ...] | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from eplb_evolve.board.doubts import doubts
 from eplb_evolve.board.grid import Grid
 from eplb_evolve.board.metrics import BY_NAME, METRICS
 from eplb_evolve.board.rows import Row, Table
@@ -95,6 +96,8 @@ def to_terminal(table: Table, console: Console, limit: int, wide: bool = False, 
     ]
     grid = Grid(head, rows, left=(1, 2), name=1, title=title(table))
     (Console(file=console.file, width=WIDE) if wide else console).print(grid)
+    if not wide:
+        _say_doubts(shown, console)
     _say_what_is_left_out(table, console, len(ranked) - len(shown), len(infeasible) - len(unranked), unranked)
 
 
@@ -120,6 +123,14 @@ def _show_invalid(table: Table, console: Console) -> None:
     for row in bad:
         console.print(_plain(f"{row.name}  {row.provenance}  {row.how}"))
         console.print(_plain(f"  {' '.join(row.evaluation.reason.split())}"))
+
+
+def _say_doubts(shown: Sequence[Row], console: Console) -> None:
+    """Of the best row and of the best evolved one, which people quote."""
+    best = [*shown[:1], *[row for row in shown if row.provenance == "evolved"][:1]]
+    for row in dict.fromkeys(best):
+        for doubt in doubts(row.evaluation):
+            console.print(_plain(f"{row.name}: {doubt}"))
 
 
 def _say_what_is_left_out(

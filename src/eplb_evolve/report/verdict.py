@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from eplb_evolve.board.doubts import doubts
 from eplb_evolve.board.metrics import BY_NAME
 from eplb_evolve.board.ranking import reach
 from eplb_evolve.board.terminal import conditions_in_words
@@ -42,6 +43,7 @@ def verdict(run: Run) -> list[str]:
     else:
         sentences = VERDICTS.get(run.fitting, _time)(digits, judged, pair)
     sentences.append(_where(run, judged))
+    sentences += doubts(judged)
     if judged.figure("ratio_to_reference") is not None and run.fitting != "ratio_to_reference":
         sentences.append(f"A plan takes {_ms(judged)} ms, {_times_reference(judged)}.")
     return sentences
