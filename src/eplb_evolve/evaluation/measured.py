@@ -11,7 +11,7 @@ from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.candidate import read_program
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.result import Evaluation
-from eplb_evolve.evaluation.task import Task
+from eplb_evolve.evaluation.task import EVALUATION_VERSION, Task
 
 DEEPSEEK_FORM_SHA256 = "09adf10fb8df01d84d98da19edf21b60c184acf11d6a110df8b35c5bfb82810f"
 """Of initial_program.py as shipped: what speedup_over_seed is measured against, whatever seed a search starts from."""
@@ -53,6 +53,7 @@ def _stem(program: Path, task: Task, machine: str) -> str:
         hashlib.sha256(read_program(program)).hexdigest(),
         machine,
         CLOCK,
+        str(EVALUATION_VERSION),
         reference.NAME,
         *(f"{each.name} {each.card.sha256} {each.topology!r}" for each in task.workloads),
         task.split,
