@@ -53,7 +53,9 @@ def board(
         if ledger is not None and task.split == "holdout":
             entries += confirm(project, ledger, entries, task, bench, say)
     origins = Origins(run, entries, project.seed_files())
-    rows += (named(row, origins) for row in evolved_rows(entries))
+    for row in evolved_rows(entries):
+        place = run / row.evaluation.program if run is not None else Path(row.evaluation.program)
+        rows.append(named(dataclasses.replace(row, evaluation=row.evaluation.at(str(place))), origins))
     wanted = {(task.name, task.split) for task in tasks}
     comparable = [row for row in rows if _place(row.evaluation.conditions) in wanted]
     return Board(tables(comparable, tasks[0].settings.objective), entries, origins)
