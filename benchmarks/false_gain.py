@@ -58,7 +58,7 @@ def main() -> None:
                 raise SystemExit(f"{arguments.program}: {run.reason}")
             looked_twice += run.second_look is not None
             first_looks.append(run.figure("first_look_ratio") or run.timing.ratio_to_reference)
-            walls.append(run.wall_beyond_compilers_s)
+            walls.append(run.wall_s - (run.first_call_ms or 0.0) / 1e3 - run.twin_start_s)  # without compilers
             if incumbent is None or run.figure("won"):
                 changes += incumbent is not None
                 score, high = run.combined_score, run.timing.ratio_high

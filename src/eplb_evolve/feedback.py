@@ -32,7 +32,7 @@ def artifacts(evaluation: Evaluation, objective: str = "time") -> dict[str, str]
         told["time"] = _time(evaluation, evaluation.timing)
     if evaluation.balance is not None:
         told["balance"] = _balance(evaluation.balance)
-    if evaluation.serving is not None and objective == "net_throughput":
+    if evaluation.serving is not None and named(objective).serves:
         told["net throughput"] = _net(evaluation.serving)
     if evaluation.log.strip():
         told["output"] = evaluation.log

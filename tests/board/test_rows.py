@@ -9,6 +9,7 @@ from evaluations import evaluated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from support import ROOT
 
 from eplb_evolve.board import terminal
 from eplb_evolve.board.markdown import to_markdown
@@ -16,7 +17,7 @@ from eplb_evolve.board.metrics import BY_NAME, METRICS
 from eplb_evolve.board.ranking import Reach, levels, pareto, tables
 from eplb_evolve.board.records import Record, read_records
 from eplb_evolve.board.rows import Row, evolved_rows
-from eplb_evolve.board.shipped_rows import Shipped
+from eplb_evolve.board.shipped_rows import Measuring, Shipped, read_shipped
 from eplb_evolve.errors import UsageError
 from eplb_evolve.runs.ledger import Entry
 from eplb_evolve.runs.origin import declared_provenance
@@ -89,7 +90,10 @@ def test_the_wide_table_has_every_figure_in_one_line_each():
 
 
 def costs(name, time, balance, moved):
-    return row(name, time, balancedness_ratio=balance, transfers_more=moved)
+    """Of figures that are exact."""
+    figures = {"ratio": time, "balancedness_ratio": balance, "transfers_more": moved}
+    ends = {f"{which}_{end}": value for which, value in figures.items() for end in ("low", "high")}
+    return row(name, time, balancedness_ratio=balance, transfers_more=moved, **ends)
 
 
 def test_the_front_is_what_nothing_beats_in_time_balance_and_transfers():
@@ -99,8 +103,8 @@ def test_the_front_is_what_nothing_beats_in_time_balance_and_transfers():
         costs("still", 3.0, 0.7, 0.1),
         costs("beaten", 3.0, 0.75, 0.9),
         costs("twin", 1.0, 0.7, 0.9),
-        row("unknown", 0.1),
     ]
+    assert pareto([*rows, row("unknown", 0.1)]) == frozenset()  # it might beat any other
     assert pareto(rows) == {"fast", "balanced", "still", "twin"}
     assert pareto([]) == frozenset()
     (table,) = tables([*rows, row("infeasible", 0.1, feasible=False, balancedness_ratio=0.9, transfers_more=0.0)])
@@ -159,7 +163,8 @@ def test_levels_are_cut_at_the_best():
         ({"time_ms_low": 0.95, "time_ms_high": 1.05, "samples": 40, "undisturbed": 40}, False),
         ({"time_ms_low": 0.8, "time_ms_high": 1.2, "samples": 40, "undisturbed": 40}, True),
         ({"samples": 40, "undisturbed": 19}, True),
-        ({"estimators_apart": 0.2}, True),
+        ({"estimators_apart": 0.2, "ratio_low": 0.9, "ratio_high": 1.1}, True),
+        ({"estimators_apart": 0.2, "ratio_low": 0.7, "ratio_high": 1.3}, False),
         ({"throttled": 2}, True),
         ({"floor_ms": 0.9}, False),
     ],
@@ -195,11 +200,12 @@ def test_markdown_links_every_row_to_its_program_and_gives_reasons():
     rows = [
         dataclasses.replace(each, link=f"records/{each.name}/") for each in (row("fast", 0.5), row("bad", reason="no"))
     ]
-    text = to_markdown(Shipped([*rows, row("alone", 1.0, workload="other")], "today", "eplb board", 90.0))
+    how = {"w": Measuring("2026-01-01T10:00:00+00:00", "eplb board", 90.0)}
+    text = to_markdown(Shipped([*rows, row("alone", 1.0, workload="other")], how))
     assert "| 1\\* | [fast](records/fast/) | evolved | 0.5 |" in text.replace("1 |", "1\\* |", 1)
     assert "| - | [bad](records/bad/) | evolved | - |" in text
     assert "- bad: no" in text
-    assert "Written by `eplb board`, today, in 2 minutes" in text
+    assert "`eplb board`, 2026-01-01 10:00:00 UTC, 2 minutes." in text
     assert "alone" not in text  # a table of one row compares nothing
 
 
@@ -259,6 +265,18 @@ def test_a_programs_header_says_where_it_comes_from(tmp_path, docstring, provena
     program = tmp_path / "program.py"
     program.write_text(f'"""{docstring}"""\n')
     assert declared_provenance(program) == provenance
+
+
+def test_the_shipped_page_is_that_of_the_shipped_rows():
+    results = ROOT / "results"
+    assert (results / "LEADERBOARD.md").read_text(encoding="utf-8") == to_markdown(read_shipped(results))
+
+
+def test_a_workload_measured_anew_leaves_the_rows_of_others():
+    old = Shipped([row("one", 1.0), row("one", 1.0, workload="other")], {"w": Measuring("then", "", 1.0)})
+    new = old.updated(Shipped([row("two", 2.0)], {"w": Measuring("now", "", 1.0)}))
+    assert [(each.name, each.evaluation.conditions.workload) for each in new.rows] == [("one", "other"), ("two", "w")]
+    assert new.measuring["w"].when == "now"
 
 
 def test_what_is_zero_as_shown_has_no_minus():

@@ -3,25 +3,24 @@
 import shlex
 
 from eplb_evolve.evaluation.result import Evaluation, TimeFigures
+from eplb_evolve.sandbox.levels import LEVELS, STRONGEST_ON_GPU
 
 SPREAD = 0.10
 """Half the width of the time's interval, as a share of the time."""
 DISTURBED = 0.5
 """Share of the pairs in which something waited for a processor."""
-APART = 0.10
-"""By how much the two estimators of the ratio may differ, as a share of the larger."""
 NEAR_THE_FLOOR = 2.0
 """Times the floor."""
-WHOLE = "full"
 
 
 def doubts(evaluation: Evaluation) -> list[str]:
     """A sentence for each; none for a measurement that can be trusted, nor for what was not timed."""
     found = [] if evaluation.timing is None else [*_of_time(evaluation), *_near_the_floor(evaluation.timing)]
-    level = evaluation.conditions.sandbox_level
-    if evaluation.timing is not None and level != WHOLE:
+    where = evaluation.conditions
+    level, strongest = where.sandbox_level, STRONGEST_ON_GPU if where.device == "cuda" else LEVELS[0]
+    if evaluation.timing is not None and level != strongest:
         found.append(
-            f"The sandbox reached level '{level}', not '{WHOLE}', so the program could see more than it should: "
+            f"The sandbox reached level '{level}', not '{strongest}', so the program could see more than it should: "
             "eplb doctor says what is missing."
         )
     return found
@@ -47,10 +46,11 @@ def _of_time(evaluation: Evaluation) -> list[str]:
             f"In {disturbed} of {timing.samples} pairs something waited for a processor: stop what else runs here "
             f"and measure again with {again}."
         )
-    if timing.estimators_apart is not None and timing.estimators_apart > APART:
+    apart, low = timing.estimators_apart, timing.ratio_low
+    if apart is not None and low is not None and timing.ratio_to_reference * (1 - apart) < low:
         found.append(
-            f"The two estimators of the ratio are {timing.estimators_apart:.0%} apart, over {APART:.0%}, so the times "
-            f"have two levels or drift: measure it beside another with eplb compare {_quoted(evaluation)} OTHER."
+            f"The two estimators of the ratio are {apart:.0%} apart, beyond its interval, so the times have two levels "
+            f"or drift: measure it beside another with eplb compare {_quoted(evaluation)} OTHER{_where(evaluation)}."
         )
     if timing.throttled:
         found.append(
@@ -75,8 +75,13 @@ def _near_the_floor(timing: TimeFigures) -> list[str]:
 
 
 def _again(evaluation: Evaluation) -> str:
+    return f"eplb evaluate {_quoted(evaluation)}{_where(evaluation)}"
+
+
+def _where(evaluation: Evaluation) -> str:
     where = evaluation.conditions
-    return f"eplb evaluate {_quoted(evaluation)} --workload {where.workload} --split {where.split}"
+    device = f" --device {where.device}" if where.device != "cpu" else ""
+    return f" --workload {where.workload} --split {where.split}{device}"
 
 
 def _quoted(evaluation: Evaluation) -> str:

@@ -18,7 +18,8 @@ class Everywhere:
     Attributes:
         where: what they have in common, in words
         workloads: the columns
-        rows: for each program its row and its ratio_to_reference on each workload, as shown; `-` where it has none
+        rows: by their ranks; for each program its row and its ratio_to_reference on each workload, as shown; `-` where
+            it has none
     """
 
     where: str
@@ -51,8 +52,10 @@ def everywhere(tables: Sequence[Table]) -> list[Everywhere]:
 def _of(where: str, tables: Sequence[Table]) -> Everywhere:
     ratios: dict[str, dict[str, tuple[float, bool]]] = {}
     rows: dict[str, Row] = {}
+    ranks: dict[str, list[int]] = {}
     for row in (row for table in tables for row in table.rows):
         run = row.evaluation
+        ranks.setdefault(run.sha256, []).extend([row.rank] if row.rank is not None else [])
         known = [(each.workload, each.ratio_to_reference, each.feasible) for each in run.on]
         if run.timing is not None and SEPARATOR not in run.conditions.workload:
             known.append((run.conditions.workload, run.timing.ratio_to_reference, run.feasible))
@@ -61,7 +64,7 @@ def _of(where: str, tables: Sequence[Table]) -> Everywhere:
             ratios.setdefault(run.sha256, {})[workload] = ratio, feasible
     several = {sha256: each for sha256, each in ratios.items() if len(each) > 1}
     workloads = sorted({workload for each in several.values() for workload in each})
-    order = sorted(several, key=lambda sha256: [several[sha256].get(name, (float("inf"),))[0] for name in workloads])
+    order = sorted(several, key=lambda sha256: (-len(ranks[sha256]), sum(ranks[sha256])))
     return Everywhere(
         where, workloads, [(rows[sha256], [_cell(several[sha256].get(name)) for name in workloads]) for sha256 in order]
     )

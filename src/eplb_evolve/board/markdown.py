@@ -12,24 +12,20 @@ from eplb_evolve.board.terminal import COLUMNS, MARKS, figures, headings, rank, 
 ABOUT = """\
 # Leaderboard
 
-Written by `{command}`, {when}, in {minutes:.0f} minutes; not edited by hand. On each workload all programs were called
-in turn on the same inputs, of the holdout windows. Rows compare only within their table. `evolved` was found by a
-search here, `baseline` is a published algorithm written anew, `reference` the best that we could write ourselves,
-`seed` the published form that searches start from. Absolute figures are in `results/standing.json`.
+Written by `eplb board`, not edited by hand. On each workload all programs were called in turn on the same inputs, of
+the holdout windows. Rows compare only within their table. `evolved` was found by a search here, `baseline` is a
+published algorithm written anew, `reference` the best that we could write ourselves, `seed` the published form that
+searches start from. Absolute figures are in `results/standing.json`.
 """
 SHOWN = (*COLUMNS, "speedup_over_seed", "first_call_ms", "samples")
 
 
 def to_markdown(shipped: Shipped) -> str:
     """A table for each workload that has more than one row, and one of the ratios on all of them."""
-    lines = ABOUT.format(
-        command=shipped.command,
-        when=shipped.when.replace("T", " ").removesuffix("+00:00"),
-        minutes=shipped.seconds / 60,
-    ).splitlines()
+    lines = ABOUT.splitlines()
     board = [table for table in tables(shipped.rows) if len(table.rows) > 1]
     for table in board:
-        lines += ["", f"## {title(table)}", "", *_table(table)]
+        lines += ["", f"## {title(table)}", "", *_measuring(shipped, table), *_table(table)]
         unranked = [f"- {row.name}: {row.evaluation.reason}" for row in table.rows if row.rank is None]
         lines += ["", *unranked] if unranked else []
     for each in everywhere(board):
@@ -41,6 +37,15 @@ def to_markdown(shipped: Shipped) -> str:
     lines += [f"- **{BY_NAME[name].heading}**: {BY_NAME[name].description}" for name in SHOWN]
     lines += ["", MARKS.replace("*", r"\*")]
     return "\n".join(lines) + "\n"
+
+
+def _measuring(shipped: Shipped, table: Table) -> list[str]:
+    """How the rows were measured, where the file tells."""
+    known = shipped.measuring.get(table.conditions.workload)
+    if known is None:
+        return []
+    when = known.when.replace("T", " ").removesuffix("+00:00")
+    return [f"`{known.command}`, {when} UTC, {known.seconds / 60:.0f} minutes.", ""]
 
 
 def _table(table: Table) -> list[str]:

@@ -15,6 +15,7 @@ class Metric:
         better: the direction in which it improves
         none: what stands for a missing value
         interval: names of the lower and the upper end of its 95 % interval; empty where none is kept
+        negligible: what is no difference, however sure
     """
 
     name: str
@@ -25,6 +26,7 @@ class Metric:
     form: str = ".3g"
     none: str = "-"
     interval: tuple[str, str] | tuple[()] = ()
+    negligible: float = 0.0
 
     def show(self, value: float | None) -> str:
         """The value as a table shows it; `none` when there is none."""
@@ -134,6 +136,7 @@ METRICS = (
         "The same less the reference's on the same calls, in points.",
         "+.1f",
         interval=("transfers_more_low", "transfers_more_high"),
+        negligible=0.01,
     ),
     Metric(
         "net_gain",
@@ -143,6 +146,7 @@ METRICS = (
         "Net throughput less the reference's on the same calls, in percent of never rebalancing.",
         "+.2f",
         interval=("net_gain_low", "net_gain_high"),
+        negligible=1e-4,
     ),
     Metric(
         "net_throughput",

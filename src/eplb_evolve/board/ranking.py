@@ -5,6 +5,7 @@ figure where the intervals do not overlap, and not worse where they do.
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,8 +16,6 @@ from eplb_evolve.evaluation.result import Conditions, Evaluation
 
 FRONT = ("ratio_to_reference", "balancedness_ratio", "transfers_more")
 """The metrics that a program must be beaten in, each beside the reference on the same calls."""
-NEGLIGIBLE = {"transfers_more": 0.01}
-"""What is no difference, however sure: one slot in a hundred."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,17 @@ class Reach:
 
 
 def tables(rows: Iterable[Row], by: str = "time") -> list[Table]:
-    """Group rows by what makes them comparable, and rank each group by an objective, whatever found the programs."""
+    """Group rows by what makes them comparable, and rank each group by an objective, whatever found the programs.
+
+    A row that compares with no other has no table, unless no row does.
+    """
     groups: dict[Conditions, dict[str, Row]] = {}
     for row in rows:  # the last measurement of a text counts
         groups.setdefault(row.evaluation.conditions, {})[row.evaluation.sha256] = row
+    several = [conditions for conditions, group in groups.items() if len(group) > 1]
     return [
         Table(conditions, by, _ranked(list(groups[conditions].values()), by))
-        for conditions in sorted(groups, key=dataclasses.astuple)
+        for conditions in sorted(several or groups, key=dataclasses.astuple)
     ]
 
 
@@ -62,23 +65,22 @@ def _score(evaluation: Evaluation, by: str) -> float | None:
     """Of a feasible program under the objective that a table goes by; None where its figures say nothing of it."""
     if not evaluation.feasible:
         return None
-    if evaluation.objective == by:
-        return evaluation.combined_score  # a search's scores are chained
     try:
-        return objective(by).score(evaluation)
+        own = objective(by).score(evaluation)
     except ValueError:
-        return None
+        return None  # nor would an earlier version's score compare
+    return evaluation.combined_score if evaluation.objective == by else own  # a search's scores are chained
 
 
 def reach(evaluation: Evaluation, name: str) -> Reach | None:
-    """A metric with its interval, or alone where none was kept; None where it was not measured."""
+    """A metric with its interval, without end where that is not known; None where it was not measured."""
     metric, value = BY_NAME[name], evaluation.figure(name)
     if value is None:
         return None
-    ends, negligible = metric.ends(evaluation) or (value, value), NEGLIGIBLE.get(name, 0.0)
+    low, high = metric.ends(evaluation) or (-math.inf, math.inf)
     if metric.better == "higher":
-        return Reach(-value, -ends[1], -ends[0], negligible)
-    return Reach(value, ends[0], ends[1], negligible)
+        return Reach(-value, -high, -low, metric.negligible)
+    return Reach(value, low, high, metric.negligible)
 
 
 def reaches(evaluation: Evaluation) -> tuple[Reach, ...] | None:
@@ -92,9 +94,11 @@ def pareto(rows: Sequence[Row]) -> frozenset[str]:
     """sha256 of the rows that no other one beats: better in one figure and not worse in any.
 
     Ties do not chain: in each figure a row ties with the best of the table, or else with the best of those that do not,
-    and so on. Rows that were not measured in all figures are left out.
+    and so on. None, where one of the rows was not measured in all figures: it might beat any other.
     """
     known = {row.evaluation.sha256: found for row in rows if (found := reaches(row.evaluation)) is not None}
+    if len(known) < len({row.evaluation.sha256 for row in rows}):
+        return frozenset()
     columns = (levels([figures[at] for figures in known.values()]) for at in range(len(FRONT)))
     places = dict(zip(known, zip(*columns, strict=True), strict=True))
     kinds = set(places.values())

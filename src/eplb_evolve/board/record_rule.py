@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from eplb_evolve.board.metrics import BY_NAME
 from eplb_evolve.board.ranking import reaches
 from eplb_evolve.board.rows import Row
 from eplb_evolve.evaluation.comparison import Comparison
@@ -58,6 +59,7 @@ def _beats(found: Comparison | None) -> bool:
     """Whether the second program is not worse in any figure, as far as can be told, and better beyond doubt in one."""
     if found is None:
         return False
-    better = (found.time.low > 1, found.balance.high < 1, found.moved.low > 0)
-    worse = (found.time.high < 1, found.balance.low > 1, found.moved.high < 0)
+    slots = BY_NAME["transfers_more"].negligible
+    better = (found.time.low > 1, found.balance.high < 1, found.moved.low > slots)
+    worse = (found.time.high < 1, found.balance.low > 1, found.moved.high < -slots)
     return any(better) and not any(worse)

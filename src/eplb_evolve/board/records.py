@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eplb_evolve import durable
 from eplb_evolve.board.rows import Row
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.result import Evaluation
@@ -52,16 +53,15 @@ class Record:
         """Write program.py, record.json and README.md into folder/NAME; never over an existing record."""
         place = folder / self.name
         refuse_existing(folder, self.name)
-        place.mkdir(parents=True)
-        (place / "README.md").write_text(readme, encoding="utf-8")
-        (place / "program.py").write_bytes(source)
+        durable.write_text(place / "README.md", readme)
+        durable.write_bytes(place / "program.py", source)
         data = dataclasses.asdict(self) | {"evaluations": [run.as_dict() for run in self.evaluations]}
-        (place / "record.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        durable.write_text(place / "record.json", json.dumps(data, indent=1) + "\n")  # last: it makes the record
 
 
 def refuse_existing(folder: Path, name: str) -> None:
     """Raise UsageError if there is a record of that name."""
-    if (folder / name).exists():
+    if (folder / name / "record.json").exists():
         raise UsageError(f"{folder / name} exists; records are not overwritten, choose another --name")
 
 

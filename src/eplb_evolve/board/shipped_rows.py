@@ -1,9 +1,9 @@
-"""results/standing.json: every seed, the reference and every recorded program, measured in one go (`eplb board`)."""
+"""results/standing.json: every seed, the reference and every recorded program, measured together (`eplb board`)."""
 
 import json
 import posixpath
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from eplb_evolve import durable
@@ -15,18 +15,31 @@ FILE_NAME = "standing.json"
 
 
 @dataclass(frozen=True)
+class Measuring:
+    """When, by which command and with which versions rows were measured, and the seconds that it took."""
+
+    when: str
+    command: str
+    seconds: float
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Shipped:
-    """What the file holds: the rows, when and by which command they were measured, and the seconds that it took."""
+    """The rows, and how those of each workload were measured."""
 
-    rows: Sequence[Row]
-    when: str = ""
-    command: str = ""
-    seconds: float = 0.0
+    rows: Sequence[Row] = ()
+    measuring: Mapping[str, Measuring] = field(default_factory=dict)
+
+    def updated(self, newer: "Shipped") -> "Shipped":
+        """With the rows of the newer one in the place of those of its workloads."""
+        kept = [row for row in self.rows if row.evaluation.conditions.workload not in newer.measuring]
+        return Shipped([*kept, *newer.rows], {**self.measuring, **newer.measuring})
 
 
-def write_shipped(folder: Path, shipped: Shipped, versions: dict[str, str]) -> None:
+def write_shipped(folder: Path, shipped: Shipped) -> None:
     """Replace the file in `folder`, which is results/. Programs are named from the project's folder on."""
-    measured = [
+    rows = [
         {
             "name": row.name,
             "provenance": row.provenance,
@@ -36,8 +49,8 @@ def write_shipped(folder: Path, shipped: Shipped, versions: dict[str, str]) -> N
         }
         for row in shipped.rows
     ]
-    head = {"when": shipped.when, "command": shipped.command, "seconds": round(shipped.seconds), "versions": versions}
-    durable.write_text(folder / FILE_NAME, json.dumps(head | {"rows": measured}, indent=1) + "\n")
+    measuring = {workload: asdict(each) for workload, each in sorted(shipped.measuring.items())}
+    durable.write_text(folder / FILE_NAME, json.dumps({"measuring": measuring, "rows": rows}, indent=1) + "\n")
 
 
 def _program(folder: Path, row: Row) -> str:
@@ -46,10 +59,10 @@ def _program(folder: Path, row: Row) -> str:
 
 
 def read_shipped(folder: Path) -> Shipped:
-    """The file in `folder`; no rows when there is no file."""
+    """The file in `folder`; no rows when there is no file. Files of earlier versions say less of the measuring."""
     file = folder / FILE_NAME
     if not file.exists():
-        return Shipped(())
+        return Shipped()
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         rows = [
@@ -62,6 +75,6 @@ def read_shipped(folder: Path) -> Shipped:
             )
             for row in data["rows"]
         ]
-        return Shipped(rows, data["when"], data["command"], data.get("seconds", 0.0))
+        return Shipped(rows, {workload: Measuring(**each) for workload, each in data.get("measuring", {}).items()})
     except (OSError, ValueError, TypeError, KeyError) as problem:
         raise UsageError(f"{file} is broken: {problem}; restore it with git checkout") from problem

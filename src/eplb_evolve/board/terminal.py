@@ -13,8 +13,9 @@ from eplb_evolve.evaluation.result import Conditions
 from eplb_evolve.hostile_text import printable
 
 COLUMNS = ("time_ms", "ratio_to_reference", "balancedness_ratio", "transfers", "net_gain")
-"""What ranks, stars or records, beside the time itself; absolute figures are in `--wide` and JSON."""
-WITH_INTERVAL = ("ratio_to_reference", "balancedness_ratio", "net_gain")
+"""What ranks and stars, beside the time itself and the share of slots that moved, of which the difference to the
+reference's counts. Absolute figures are in `--wide` and JSON."""
+WITH_INTERVAL = ("ratio_to_reference", "balancedness_ratio", "transfers_more", "net_gain")
 """Columns that have half the width of their interval beside them."""
 ALL_COLUMNS = tuple(metric.name for metric in METRICS)
 BOUNDED = ("time_ms", "ratio_to_reference")
@@ -89,11 +90,8 @@ def to_terminal(table: Table, console: Console, limit: int, wide: bool = False, 
     infeasible = [row for row in table.rows if row.evaluation.valid and row.rank is None]
     unranked = _first(infeasible, UNRANKED_SHOWN)
     names = ALL_COLUMNS if wide else COLUMNS
-    head = ("#", "program", "from", *([BY_NAME[name].heading for name in names] if wide else headings(names)))
-    rows = [
-        (rank(row), row.name, row.provenance, *([figure(row, name) for name in names] if wide else figures(row, names)))
-        for row in [*shown, *unranked]
-    ]
+    head = ("#", "program", "from", *headings(names))
+    rows = [(rank(row), row.name, row.provenance, *figures(row, names)) for row in [*shown, *unranked]]
     grid = Grid(head, rows, left=(1, 2), name=1, title=title(table))
     (Console(file=console.file, width=WIDE) if wide else console).print(grid)
     if not wide:

@@ -11,7 +11,8 @@ from eplb_evolve.runs.ledger import Entry, best
 def winner(entries: Sequence[Entry], goal: str | None) -> tuple[Entry | None, Evaluation | None]:
     """The best program with its search entry, and its holdout evaluation, each None where there is none.
 
-    It is the search's own best, unless on the holdout windows another one is better beyond the intervals of both.
+    It is the search's own best, unless on the holdout windows another one is better beyond the intervals of both, or it
+    is infeasible there.
     goal: the objective, `time` where it is not known.
     """
     feasible = [each for each in entries if each.evaluation.feasible and each.evaluation.conditions.split == "search"]
@@ -28,7 +29,9 @@ def winner(entries: Sequence[Entry], goal: str | None) -> tuple[Entry | None, Ev
     if top is None:
         return champion, None
     own = next((each for each in reversed(known) if each.evaluation.sha256 == champion.evaluation.sha256), None)
-    if own is not None and own.evaluation.feasible and _tie(own.evaluation, top.evaluation, goal or "time"):
+    if own is None:
+        return champion, None
+    if own.evaluation.feasible and _tie(own.evaluation, top.evaluation, goal or "time"):
         top = own
     return searched[top.evaluation.sha256], top.evaluation
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import shlex
+import sys
 import time
 from contextlib import closing
 from typing import Annotated
@@ -13,13 +15,14 @@ from eplb_evolve.board.everywhere import everywhere
 from eplb_evolve.board.markdown import to_markdown
 from eplb_evolve.board.ranking import tables
 from eplb_evolve.board.shipped_programs import measure_all
-from eplb_evolve.board.shipped_rows import FILE_NAME, Shipped, read_shipped, write_shipped
+from eplb_evolve.board.shipped_rows import FILE_NAME, Measuring, Shipped, read_shipped, write_shipped
 from eplb_evolve.board.terminal import legend, to_terminal
 from eplb_evolve.cli import options
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.settings import Thresholds
 from eplb_evolve.evaluation.task import Task
+from eplb_evolve.hostile_text import without_folders
 from eplb_evolve.paths import Project, project
 from eplb_evolve.runs.ledger import now
 from eplb_evolve.runs.run_info import versions
@@ -44,14 +47,17 @@ def board(
     """Measure every balancer in seeds/, the reference and every record, together on the holdout windows.
 
     On each workload all programs are called in turn on the same inputs. Writes results/standing.json and
-    results/LEADERBOARD.md. Programs rank by time under the constraint for that, whatever objective found them.
+    results/LEADERBOARD.md, where rows of other workloads stay. Programs rank by time under the constraint for that,
+    whatever objective found them.
     """
     place = project()
-    if measure:
-        shipped = _measured(place, _tasks(place, config, workload, device), workload)
-        place.results.mkdir(exist_ok=True)
-        write_shipped(place.results, shipped, versions())
+    if not measure and (workload or config or device):
+        raise UsageError("--no-measure writes the page anew from what is there; leave out what says how to measure")
     shipped = read_shipped(place.results)
+    if measure:
+        shipped = shipped.updated(_measured(place, _tasks(place, config, workload, device)))
+        place.results.mkdir(exist_ok=True)
+        write_shipped(place.results, shipped)
     if not shipped.rows:
         raise UsageError(f"{place.results / FILE_NAME} holds no rows; measure them first with eplb board")
     durable.write_text(place.results / LEADERBOARD, to_markdown(shipped))
@@ -67,7 +73,7 @@ def board(
             console.print(each.grid())
             console.print()
         legend(console, wide)
-    options.say(f"wrote {place.results.name}/{LEADERBOARD}; the rows took {shipped.seconds / 60:.0f} minutes")
+    options.say(f"wrote {place.results.name}/{FILE_NAME} and {place.results.name}/{LEADERBOARD}")
 
 
 def _tasks(place: Project, config: options.ConfigFile, workload: list[str] | None, device: str | None) -> list[Task]:
@@ -80,9 +86,10 @@ def _tasks(place: Project, config: options.ConfigFile, workload: list[str] | Non
     return [dataclasses.replace(task, settings=settings) for task in asked]
 
 
-def _measured(place: Project, tasks: list[Task], workload: list[str] | None) -> Shipped:
+def _measured(place: Project, tasks: list[Task]) -> Shipped:
     began = time.monotonic()
     with closing(open_bench(tasks[0].settings)) as bench:
         rows = measure_all(place, tasks, bench, options.say)
-    command = "eplb board" + "".join(f" --workload {name}" for name in workload or ())
-    return Shipped(rows, now(), command, time.monotonic() - began)
+    command = shlex.join(["eplb", *map(without_folders, sys.argv[1:])])
+    measuring = Measuring(now(), command, round(time.monotonic() - began), versions())
+    return Shipped(rows, {task.name: measuring for task in tasks})

@@ -11,6 +11,7 @@ from eplb_evolve import config as configuration
 from eplb_evolve import preflight
 from eplb_evolve.cli import options
 from eplb_evolve.errors import EnvironmentProblem
+from eplb_evolve.evaluation.objectives import objective
 from eplb_evolve.gateway.client import new_client
 from eplb_evolve.paths import project
 
@@ -48,10 +49,10 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration for opene
             f"{topology.groups} expert groups"
         )
     options.say(f"  checks    {', '.join(other.name for other in task.checks) or 'none'}")
-    if section.objective == "net_throughput":
-        options.say(f"  objective net_throughput: {section.serving}; it replaces the profile")
-    else:
-        options.say(f"  objective {section.objective}, profile {section.profile}")
+    goal = objective(section.objective)
+    server = f": {section.serving}" if goal.serves else ""
+    rule = "; it replaces the profile" if goal.thresholds is not None else f", profile {section.profile}"
+    options.say(f"  objective {goal.name}{server}{rule}")
 
 
 def _proposer(read: configuration.Config) -> str:

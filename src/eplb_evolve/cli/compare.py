@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from eplb_evolve.board.grid import Grid
+from eplb_evolve.board.metrics import BY_NAME
 from eplb_evolve.cli import options
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.evaluation.bench import open_bench
@@ -17,9 +18,6 @@ from eplb_evolve.evaluation.candidate import read_program
 from eplb_evolve.evaluation.comparison import Compared, Comparison, compare, time_overall
 from eplb_evolve.evaluation.gap import Gap
 from eplb_evolve.hostile_text import one_line, printable
-
-NEGLIGIBLE = 1e-4
-"""A share of the throughput of never rebalancing that is no difference to a server."""
 
 
 def compare_programs(
@@ -101,7 +99,8 @@ def _balance(found: Comparison, first: str, second: str) -> str:
 
 
 def _net(found: Comparison, first: str, second: str) -> str:
-    if found.net.high >= -NEGLIGIBLE and found.net.low <= NEGLIGIBLE:
+    negligible = BY_NAME["net_gain"].negligible
+    if found.net.high >= -negligible and found.net.low <= negligible:
         return f"To a server ({found.serving}) they are worth the same as far as can be told."
     better = first if found.net.value > 0 else second
     return (

@@ -41,7 +41,9 @@ def record(
     search: Annotated[
         str, typer.Option("--search", help="The command that found it. (default: that of the run that knows it)")
     ] = "",
-    workload: options.WorkloadNames = None,
+    workload: Annotated[
+        list[str] | None, typer.Option("--workload", help="Workload to use; repeat for several. (default: all)")
+    ] = None,
     config: options.ConfigFile = None,
 ) -> None:
     """Measure a program on every workload and write results/records/NAME with a README to finish.

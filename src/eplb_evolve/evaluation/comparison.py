@@ -64,6 +64,8 @@ class Comparison:
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
         nested = asdict(self)
+        for name in ("time", "balance", "net", "moved"):
+            nested[name] |= dict(zip(("low", "high"), getattr(self, name).known, strict=True))
         conditions: dict[str, Any] = nested.pop("conditions")
         return nested | conditions
 

@@ -25,7 +25,8 @@ def recalled(program: Path, task: Task, machine: str, cache: Path) -> list[Evalu
     found = []
     for file in sorted(cache.glob(f"{_stem(program, task, machine)}-*.json")):
         with contextlib.suppress(OSError, ValueError, TypeError):  # a broken entry is measured anew
-            found.append(Evaluation.from_dict(json.loads(file.read_text(encoding="utf-8"))))
+            told = Evaluation.from_dict(json.loads(file.read_text(encoding="utf-8")))
+            found.append(told.at(str(program)))
     return found
 
 

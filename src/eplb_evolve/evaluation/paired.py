@@ -62,4 +62,6 @@ def _gap(statistic: Statistic, data: tuple[Floats, ...], confidence: float = 0.9
     if len(data[0]) < 2:
         return Gap(value, -math.inf, math.inf)
     low, high = bootstrap_interval(statistic, data, confidence)
-    return Gap(value, min(low, value), max(high, value)) if np.isfinite((low, high)).all() else Gap(value, value, value)
+    if not np.isfinite((low, high)).all():
+        return Gap(value, -math.inf, math.inf)
+    return Gap(value, min(low, value), max(high, value))

@@ -117,7 +117,7 @@ def _after_second_look(
     """The figures of the second look, whether it was won, and a score that is chained to the incumbent's."""
     assert first.timing is not None  # what is feasible was timed
     judged, gain = conclude(result, outcome.found, task, raced=False), outcome.gain
-    ends = (gain.gap.value, gain.gap.low, gain.gap.high) if gain.gap is not None else (None, None, None)
+    ends = (gain.gap.value, *gain.gap.known) if gain.gap is not None else (None, None, None)
     won = gain.won and judged.feasible
     look = SecondLook(first.timing.ratio_to_reference, won, incumbent.sha256, *ends)
     score = judged.combined_score

@@ -145,8 +145,8 @@ class SecondLook:
     """
 
     first_look_ratio: float
-    won: bool
-    beside: str
+    won: bool = False
+    beside: str = ""
     gain: float | None = None
     gain_low: float | None = None
     gain_high: float | None = None
@@ -243,11 +243,6 @@ class Evaluation:
         """The largest ratio_to_reference of several workloads, None of one."""
         return max((each.ratio_to_reference for each in self.on), default=None)
 
-    @property
-    def wall_beyond_compilers_s(self) -> float:
-        """Seconds of the evaluation without the imports and first calls of the program and of its twin."""
-        return self.wall_s - (self.first_call_ms or 0.0) / 1e3 - self.twin_start_s
-
     def figure(self, name: str) -> Any:
         """A figure by the flat name that tables and JSON have; None where it was not measured."""
         holder = getattr(self, _holder(name), None) if _holder(name) else self
@@ -280,7 +275,7 @@ class Evaluation:
         if (balance := parts["balance"]) is not None:
             parts["balance"] = _with_ratio(balance)
         own = {each.name: data[each.name] for each in fields(cls) if each.name in data and each.name not in _PARTS}
-        on = tuple(OnWorkload(**each) for each in data.get("on") or ()) if valid else ()
+        on = tuple(map(_on_workload, data.get("on") or ())) if valid else ()
         conditions = Conditions(**{each.name: data[each.name] for each in fields(Conditions)})
         return cls(**own | parts | {"conditions": conditions, "status": status, "on": on})
 
@@ -301,6 +296,10 @@ def _part(kind: Any, data: Mapping[str, Any]) -> Any:
     known = {each.name: data[each.name] for each in fields(kind) if data.get(each.name) not in (None, "")}
     needed = {each.name for each in fields(kind) if each.default is MISSING}
     return kind(**known) if known and needed <= set(known) else None
+
+
+def _on_workload(data: Mapping[str, Any]) -> OnWorkload:
+    return OnWorkload(**{each.name: data[each.name] for each in fields(OnWorkload)})
 
 
 def _with_ratio(balance: BalanceFigures) -> BalanceFigures:

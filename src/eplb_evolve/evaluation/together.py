@@ -7,6 +7,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -81,14 +82,20 @@ class _Member:
         """First call and untimed checks, for each task."""
         for at, task in enumerate(self._tasks):
             if self.ready(at):
-                self.results[at] = told(self.results[at], lambda at=at, task=task: self._checked(at, task), task)  # type: ignore[misc]
+                for step in (self._first_called, self._checked):
+                    if self.ready(at):
+                        self.results[at] = told(self.results[at], partial(step, at, task), task)
+
+    def _first_called(self, at: int, task: Task) -> Evaluation:
+        assert self.candidate is not None
+        first_call_ms = self.candidate.first_call(task)
+        first = self.results[0].first_call_ms  # compilers run once for all tasks
+        return dataclasses.replace(self.results[at], first_call_ms=first_call_ms if first is None else first)
 
     def _checked(self, at: int, task: Task) -> Evaluation:
         assert self.candidate is not None
-        first_call_ms = self.candidate.first_call(task)
         self.candidate.check_other_shapes(task)
-        first = self.results[0].first_call_ms  # compilers run once for all tasks
-        return dataclasses.replace(self.results[at], first_call_ms=first_call_ms if first is None else first)
+        return self.results[at]
 
     def judge(self, at: int, block: Block, task: Task, failure: CandidateFailure | None) -> None:
         """From a block in which it took part, unless it failed there."""
@@ -122,6 +129,8 @@ class _Member:
 def _time(group: Sequence[_Member], at: int, task: Task, bench: Bench) -> None:
     """A block of all programs that are ready. Slow ones take part in its first rows only."""
     taking_part = {member.name: member for member in group if member.ready(at)}
+    if not taking_part:
+        return
     failures: dict[str, CandidateFailure] = {}
     began = time.monotonic()
     with bench.timing_lock():

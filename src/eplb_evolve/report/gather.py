@@ -108,7 +108,7 @@ def gather(folder: Path, workload: str | None = None) -> Run:
 
 
 def known_rows(results: Path) -> list[Row]:
-    """Records and standing programs of the project."""
+    """Records and shipped programs of the project."""
     return [row for record in read_records(results / "records") for row in record.rows()] + list(
         read_shipped(results).rows
     )

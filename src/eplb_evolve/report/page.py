@@ -31,7 +31,7 @@ class Material:
     """Everything that a page is made from.
 
     Attributes:
-        known: rows of records, standing programs and what this machine has measured
+        known: rows of records, shipped programs and what this machine has measured
         executed: what running the best program gave; None when it was not run, and `why_not` says why
         task: the workload that it ran on
         when: UTC time of the page

@@ -43,7 +43,7 @@ def verdict(run: Run) -> list[str]:
     else:
         sentences = VERDICTS.get(run.fitting, _time)(digits, judged, pair)
     sentences.append(_where(run, judged))
-    sentences += doubts(judged)
+    sentences += doubts(judged.at(f"results/runs/{run.name}/{judged.program}"))
     if judged.figure("ratio_to_reference") is not None and run.fitting != "ratio_to_reference":
         sentences.append(f"A plan takes {_ms(judged)} ms, {_times_reference(judged)}.")
     return sentences

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eplb_evolve import durable
 from eplb_evolve.errors import EnvironmentProblem, UsageError
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.growing_file import GrowingFile
@@ -50,8 +51,7 @@ class Ledger:
         """Store a program's text under its hash; the path that ledger lines and leaderboards name."""
         file = self.run / PROGRAMS / f"{sha256[:12]}.py"
         with _clear_errors(file):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(source)
+            durable.write_bytes(file, source)
         return file
 
     def append(self, entry: Entry) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from eplb_evolve import config as configuration
 from eplb_evolve.config_file import parse
 from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation.objectives import objective
 from eplb_evolve.evaluation.settings import Settings
 from eplb_evolve.evaluation.task import EVALUATION_VERSION, SEPARATOR, Task, workload_names
 from eplb_evolve.runs.ledger import Ledger
@@ -41,7 +42,7 @@ def refuse_another(run: Path, task: Task) -> None:
     elif entries:
         last = entries[-1].evaluation
         before = {name: last.figure(name) for name in ("workload", "split", "device", "objective")}
-        before |= {"serving": last.figure("serving")} if last.objective == "net_throughput" else {}
+        before |= {"serving": last.figure("serving")} if objective(last.objective).serves else {}
     else:
         return
     now = identity(task)
@@ -60,7 +61,7 @@ def refuse_another(run: Path, task: Task) -> None:
 
 
 def _named(workload: str, checks: list[str], settings: Settings) -> dict[str, Any]:
-    net = settings.objective == "net_throughput"
+    net = objective(settings.objective).serves
     return {
         "workload": workload,
         "objective": settings.objective,

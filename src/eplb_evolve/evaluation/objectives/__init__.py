@@ -67,6 +67,7 @@ class Objective(Protocol):
         thresholds: the hard constraint in place of the profile's; None leaves that
         races: whether a program far slower than the best is given up
         several: whether it can go by several workloads
+        serves: whether it depends on the configured server
     """
 
     name: str
@@ -78,6 +79,7 @@ class Objective(Protocol):
     thresholds: Thresholds | None
     races: bool
     several: bool
+    serves: bool
 
     def score(self, evaluation: Evaluation) -> float:
         """combined_score of a feasible program, 1 at least, from its figures; whatever objective it was found under.

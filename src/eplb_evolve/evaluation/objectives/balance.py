@@ -18,7 +18,7 @@ class Balance:
     name, counts, figure = "balance", "balancedness on the next window", "balancedness_ratio"
     shown, unit, beside = "balancedness_ratio", " x ref. bal.", "x the reference's balancedness on the next window"
     thresholds = None
-    races = several = False
+    races = several = serves = False
 
     def score(self, evaluation: Evaluation) -> float:
         """2 + percent gained on the reference."""

@@ -20,6 +20,7 @@ class NetThroughput:
     shown, unit, beside = "net_gain", " % on ref.", "% of throughput gained on the reference"
     thresholds = TRADED
     races = several = False
+    serves = True
 
     def score(self, evaluation: Evaluation) -> float:
         """100 + percent of the throughput of never rebalancing that it gains on the reference."""

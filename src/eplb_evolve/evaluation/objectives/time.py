@@ -17,6 +17,7 @@ class Time:
     shown, unit, beside = "speedup_over_seed", "x seed", "x the seed's speed"
     thresholds = None
     races = several = True
+    serves = False
 
     def score(self, evaluation: Evaluation) -> float:
         """1 + log2(1 + 100 / ratio_to_reference), so above 1 and higher for faster."""
