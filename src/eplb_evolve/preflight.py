@@ -25,10 +25,11 @@ TEMPORARY_BYTES = 32 << 20
 """A compiled program with what compilers write on the way."""
 KEPT_BYTES = 1 << 20
 """Of a ledger with its programs, or of the cache, for a start."""
-DESCRIPTORS = 40
-"""Beside those that are open."""
-TASKS = 48
-"""Processes and threads at once: a worker of a search has two zygotes and some eight pairs of timekeeper and worker."""
+DESCRIPTORS, DESCRIPTORS_EACH = 40, 8
+"""Beside those that are open, for one program and for each further one."""
+TASKS, TASKS_EACH = 48, 4
+"""Processes and threads at once: a worker of a search has two zygotes and some eight pairs of timekeeper and worker;
+then those of each further program."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,14 @@ class Need:
         return None
 
 
-def evaluation_needs(limits: Limits) -> list[Need]:
-    """Of an evaluation whose programs have these limits."""
+def evaluation_needs(limits: Limits, programs: int = 1) -> list[Need]:
+    """Of evaluations whose programs have these limits. programs: how many run at a time."""
+    further = programs - 1
     return [
-        Need("open files", _descriptors),
+        Need("open files", partial(_descriptors, DESCRIPTORS + DESCRIPTORS_EACH * further)),
         Need("/proc and /dev", _system_files),
         Need("resource limits", partial(_limits, limits)),
-        Need("processes", _tasks),
+        Need("processes", partial(_tasks, TASKS + TASKS_EACH * further)),
         Need("temporary files", _temporary_files, tempfile.gettempdir),
         Need("cache", _cache, cache_dir),
     ]
@@ -127,14 +129,14 @@ def _limits(limits: Limits) -> None:
             )
 
 
-def _descriptors() -> None:
+def _descriptors(wanted: int) -> None:
     opened: list[int] = []
     try:
-        opened += (os.open("/", os.O_RDONLY) for _ in range(DESCRIPTORS))
+        opened += (os.open("/", os.O_RDONLY) for _ in range(wanted))
     except OSError as problem:
         allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         raise EnvironmentProblem(
-            f"no {DESCRIPTORS} more files can be opened ({problem.strerror}; ulimit -n allows {allowed}); "
+            f"no {wanted} more files can be opened ({problem.strerror}; ulimit -n allows {allowed}); "
             "allow more: ulimit -n 1024"
         ) from problem
     finally:
@@ -142,18 +144,18 @@ def _descriptors() -> None:
             os.close(descriptor)
 
 
-def _tasks() -> None:
+def _tasks(wanted: int) -> None:
     go_on = threading.Event()
     started: list[threading.Thread] = []
     size = threading.stack_size(256 << 10)
     try:
-        for _ in range(TASKS):
+        for _ in range(wanted):
             thread = threading.Thread(target=go_on.wait, daemon=True)
             thread.start()
             started.append(thread)
     except (RuntimeError, MemoryError) as problem:
         raise EnvironmentProblem(
-            f"no {TASKS} more processes or threads can be started, only {len(started)}; allow this user more "
+            f"no {wanted} more processes or threads can be started, only {len(started)}; allow this user more "
             "(ulimit -u), raise the container's pids limit, or end other programs"
         ) from problem
     finally:

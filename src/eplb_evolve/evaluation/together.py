@@ -24,6 +24,7 @@ from eplb_evolve.evaluation.sampling import MOST
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.evaluation.timed import Timed
 from eplb_evolve.placement import Topology
+from eplb_evolve.preflight import demand, evaluation_needs
 
 ROWS = 3
 """Times the rows of an evaluation: here a row takes long, and the machine changes from its first call to its last."""
@@ -39,6 +40,7 @@ def evaluate_together(
 
     A bad program is a result with a reason; UsageError is for a file that cannot be read.
     """
+    demand(evaluation_needs(tasks[0].settings.limits, len(programs)))
     with ExitStack() as stack:
         group = [_Member(name, file, tasks, bench, stack) for name, file in programs.items()]
         for number, member in enumerate(group, 1):
