@@ -35,7 +35,7 @@ def pareto_figure(table: Table, winner: str) -> Figure | None:
     shown = [*always, *thinned(others, MOST_POINTS)]
     traces = [_points(shown, kind, symbol) for kind, symbol in SYMBOLS.items()]
     traces = [each for trace in traces if trace["x"] for each in (trace, _key(trace))]
-    traces += [_rings(shown, front), _edge(shown)]
+    traces.append(_rings(shown, front))
     named = [row for row in shown if row.evaluation.sha256 == winner or row.name == "deepseek"]
     layout = {
         "xaxis": axis(metric_title("ratio_to_reference"), type="log"),
@@ -110,30 +110,6 @@ def _rings(rows: Sequence[Row], front: frozenset[str]) -> Trace:
         "y": [short(each.figure("balancedness_ratio")) for each in chosen],
         "hoverinfo": "skip",
         "marker": {"symbol": "circle-open", "size": 16, "color": BEST, "line": {"width": 2}},
-    }
-
-
-def _edge(rows: Sequence[Row]) -> Trace:
-    """The staircase of what nothing else beats in time and balance alone."""
-    x: list[float | None] = []
-    y: list[float | None] = []
-    reached = -1.0
-    for each in sorted(
-        (row.evaluation for row in rows),
-        key=lambda run: (run.figure("ratio_to_reference") or 0.0, -(run.figure("balancedness_ratio") or 0.0)),
-    ):
-        if (each.figure("balancedness_ratio") or 0.0) > reached:
-            reached = each.figure("balancedness_ratio") or 0.0
-            x.append(short(each.figure("ratio_to_reference")))
-            y.append(short(each.figure("balancedness_ratio")))
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": "front of time and balance",
-        "x": x,
-        "y": y,
-        "hoverinfo": "skip",
-        "line": {"shape": "hv", "dash": "dot", "width": 1.5, "color": BEST},
     }
 
 
