@@ -26,6 +26,7 @@ from eplb_evolve.evaluation.candidate import read_program
 from eplb_evolve.evaluation.comparison import Comparison, compare
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import Task
+from eplb_evolve.hostile_text import without_folders
 from eplb_evolve.paths import Project, project
 from eplb_evolve.proposer.header import made_by
 from eplb_evolve.runs.ledger import Ledger, now
@@ -138,15 +139,10 @@ def _record(
         provenance=provenance,
         how=f"{header.tier} {'+'.join(header.operators)}" if header is not None else "",
         when=now(),
-        command=shlex.join(["eplb", *map(_without_folders, sys.argv[1:])]),
+        command=shlex.join(["eplb", *map(without_folders, sys.argv[1:])]),
         search=search,
         versions=versions(),
         evaluations=evaluations,
         lineage=[step.as_dict() for step in steps_of(found)[0]],
         worth=worth_in_words(name, evaluations, tasks[0].settings.serving.deployment),
     )
-
-
-def _without_folders(argument: str) -> str:
-    """A record says nothing of one machine's folders."""
-    return Path(argument).name if Path(argument).is_absolute() else argument
