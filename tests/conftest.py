@@ -121,3 +121,12 @@ def no_orphans(tmp_path, monkeypatch):
     while (left := [*processes_of(tmp_path), *tmp_path.glob("eplb-*")]) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not left
+
+
+LONG = {"test_package", "test_endings", "test_search", "test_faults", "test_run", "test_exploits_weakened"}
+"""Modules whose tests run whole searches, or install the package."""
+
+
+def pytest_collection_modifyitems(items):
+    """Those come first: at the end they would leave the other process without work."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
