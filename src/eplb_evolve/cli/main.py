@@ -18,7 +18,7 @@ COMMANDS = {
     "evaluate": ("evaluate.evaluate", "Judge programs: valid, balanced, how fast."),
     "compare": ("compare.compare_programs", "Call two programs in turn: which is faster, how sure."),
     "leaderboard": ("leaderboard.leaderboard", "Show a run's programs beside the seeds and the reference."),
-    "board": ("board.board", "Measure every seed and record together, for the shipped leaderboard."),
+    "board": ("board.board", "Measure every seed and record together."),
     "report": ("report.report", "Write one HTML file about a run."),
     "record": ("record.record", "Measure a program on every workload and keep it."),
     "lineage": ("lineage.lineage", "Explain a program step by step from the seed."),
