@@ -25,10 +25,9 @@ def write_bytes(file: Path, data: bytes) -> None:
             os.fsync(new.fileno())
             os.fchmod(new.fileno(), file.stat().st_mode & 0o777 if file.exists() else 0o644)
         os.replace(temporary, file)
-    except BaseException:
-        with contextlib.suppress(OSError):
+    finally:
+        with contextlib.suppress(OSError):  # it has become the file, unless something failed
             os.unlink(temporary)
-        raise
     folder = os.open(file.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # else the new name may be lost with the machine

@@ -65,15 +65,13 @@ def _place(where: Conditions) -> tuple[str, str]:
     return where.workload, where.split
 
 
-def seed_rows(
-    project: Project, task: Task, bench: LazyBench | None, every_seed: bool, say: Say, cache: Path | None = None
-) -> list[Row]:
+def seed_rows(project: Project, task: Task, bench: LazyBench | None, every_seed: bool, say: Say) -> list[Row]:
     """The seeds and the reference, from the cache where this machine has measured them before.
 
     The published form and the reference are measured if they were not yet; with `every_seed` all others too. Without a
-    bench nothing is measured. cache: the user's by default.
+    bench nothing is measured.
     """
-    cache = cache or cache_dir()
+    cache = cache_dir()
     rows = []
     for program in seeds_and_reference(project):
         always = program.name in (PUBLISHED, reference.NAME)

@@ -76,5 +76,5 @@ def read_shipped(folder: Path) -> Shipped:
             for row in data["rows"]
         ]
         return Shipped(rows, {workload: Measuring(**each) for workload, each in data.get("measuring", {}).items()})
-    except (OSError, ValueError, TypeError, KeyError) as problem:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
         raise UsageError(f"{file} is broken: {problem}; restore it with git checkout") from problem
