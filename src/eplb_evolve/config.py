@@ -21,10 +21,10 @@ from eplb_evolve.evaluation.objectives import objective, refuse_several
 from eplb_evolve.evaluation.settings import Device, Settings, Thresholds, Timing
 from eplb_evolve.evaluation.task import Task, build_task, workload_names
 from eplb_evolve.gateway.local import BEHAVIOURS
-from eplb_evolve.gateway.parsing import Rules
+from eplb_evolve.gateway.parsing import STANDARD_DIFF, Rules
 from eplb_evolve.gateway.required_endpoint import gateway_api_base
 from eplb_evolve.gateway.secret import fault
-from eplb_evolve.gateway.settings import GatewaySettings
+from eplb_evolve.gateway.settings import GatewaySettings, PromptSettings
 from eplb_evolve.placement import Topology
 from eplb_evolve.sandbox import Level, Limits
 from eplb_evolve.serving.worth import Serving
@@ -48,6 +48,7 @@ class EplbSection:
         limits: what a candidate may use
         minimum_sandbox_level: refuse to run candidates where the machine allows less
         gateway: what the local endpoint forwards, records and may spend
+        prompt: what a forwarded model reads
     """
 
     workload: str | tuple[str, ...] = "dsv3-composite"
@@ -64,6 +65,7 @@ class EplbSection:
     limits: Limits = field(default_factory=Limits)
     minimum_sandbox_level: Level = "rlimits"
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    prompt: PromptSettings = field(default_factory=PromptSettings)
 
     def task(self, folders: Sequence[Path]) -> Task:
         """What a search's programs are judged on, its workloads loaded from `folders`."""
@@ -118,11 +120,24 @@ class Config:
         """UsageError for a program that is too long to start from: OpenEvolve would refuse what is made of it."""
         length = len(program.read_text(encoding="utf-8", errors="replace")) if program.is_file() else 0
         most = self.rules.max_code_length
+        size = len(program.read_bytes()) if program.is_file() else 0
+        if self.writes_prompts and size > self.eplb.prompt.longest_program:
+            prompt = self.eplb.prompt
+            raise UsageError(
+                f"{self.path}: {program} has {size} bytes, and eplb.prompt.limit ({prompt.limit}) less budget "
+                f"({prompt.budget}) leaves {prompt.longest_program} for a program; raise limit to "
+                f"{size * 3 // 2 + prompt.budget} if the model reads as much"
+            )
         if length > most:
             raise UsageError(
                 f"{self.path}: max_code_length is {most}, but {program} has {length} characters, and "
                 "OpenEvolve would refuse every proposal as long; set it to 60000"
             )
+
+    @property
+    def writes_prompts(self) -> bool:
+        """Whether the gateway writes what a model reads."""
+        return self.eplb.prompt.write and any(name in self.eplb.gateway.models for name in self.llm_models)
 
     @property
     def proposer(self) -> str:
@@ -151,12 +166,14 @@ def read(path: Path, files: bool = True) -> Config:
             raise UsageError(
                 f"{path}: llm.api_key, or the variable that it names, {why}, which no key does; give it alone"
             )
-    api_base = gateway_api_base(models, eplb.gateway, path)
+    api_base = gateway_api_base(models, eplb.gateway, path, asks=2 if eplb.prompt.write else 1)
     if api_base is not None:
         config_values.check_gateway(api_base, eplb.gateway.models, path)
     if files:
         config_paths.check(document, path)
         config_templates.check(openevolve, config_paths.template_folder(document, path), path)
+    if eplb.prompt.write and eplb.gateway.models:
+        _check_prompt(openevolve, path)
     return Config(
         path=path,
         eplb=eplb,
@@ -175,6 +192,19 @@ def read(path: Path, files: bool = True) -> Config:
         rules=Rules(openevolve.diff_pattern, openevolve.enforce_evolve_blocks, openevolve.max_code_length),
         feature_dimensions=tuple(openevolve.database.feature_dimensions),
     )
+
+
+def _check_prompt(openevolve: Any, path: Path) -> None:
+    """UsageError for what does not go with prompts of the gateway's."""
+    for key, ours in (
+        ("diff_pattern", openevolve.diff_pattern == STANDARD_DIFF),
+        ("prompt.programs_as_changes_description", not openevolve.prompt.programs_as_changes_description),
+    ):
+        if not ours:
+            raise UsageError(
+                f"{path}: {key} does not go with prompts that the gateway writes; leave it out, or set "
+                "eplb.prompt.write to false"
+            )
 
 
 def read_eplb(path: Path) -> EplbSection:

@@ -207,6 +207,8 @@ def _service(read: configuration.Config, run: Path) -> Service:
         workers=read.workers,
         evaluation_s=read.evaluation_s,
         rules=read.rules,
+        prompt=read.eplb.prompt if read.writes_prompts else None,
+        objective=read.eplb.objective,
     )
 
 

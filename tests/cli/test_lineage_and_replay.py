@@ -18,9 +18,10 @@ def run(tmp_path):
     from eplb_evolve.runs.ledger import Entry, Ledger
 
     last = read_trace(DATA).mutations[-1]
+    code = json.loads(DATA.read_text().splitlines()[-1])["child_code"]
     (tmp_path / DATA.name).write_bytes(DATA.read_bytes())
     ledger = Ledger(tmp_path)
-    file = ledger.keep_program(last.child_code.encode(), last.child_sha256)
+    file = ledger.keep_program(code.encode(), last.child_sha256)
     found = evaluated(program=f"programs/{file.name}", sha256=last.child_sha256)
     ledger.append(Entry(found, "2026-01-01T00:00:00+00:00"))
     return tmp_path

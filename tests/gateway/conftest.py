@@ -34,11 +34,11 @@ def serve():
     """Serve a Service in a thread, with short waits; its address."""
     servers = []
 
-    def start(service):
+    def start(service, author=None):
         settings = service.gateway
         upstreams = {name: Upstream(name, model, settings, QUICK) for name, model in settings.models.items()}
         listener = listen(0)
-        running = server(Gateway(service, upstreams))
+        running = server(Gateway(service, upstreams, author=author))
         thread = threading.Thread(target=running.run, args=([listener],), daemon=True)
         thread.start()
         while not running.started:
@@ -56,10 +56,10 @@ def serve():
 def forward(serve, tmp_path):
     """Serve the model `m` of a scripted upstream; the client of the gateway."""
 
-    def start(endpoint, run=tmp_path / "run", prices=(1.0, 10.0), **settings):
+    def start(endpoint, run=tmp_path / "run", prices=(1.0, 10.0), author=None, name="m", **settings):
         model = ForwardedModel(endpoint.api_base, "TEST_KEY", *prices)
-        gateway = GatewaySettings(**{"request_timeout_s": 0.5, "models": {"m": model}} | settings)
-        url = serve(Service(0, run=str(run), gateway=gateway))
+        gateway = GatewaySettings(**{"request_timeout_s": 0.5, "models": {name: model}} | settings)
+        url = serve(Service(0, run=str(run), gateway=gateway), author)
         return openai.OpenAI(api_key="none", base_url=url + "/v1", max_retries=3)
 
     return start

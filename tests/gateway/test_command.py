@@ -18,7 +18,7 @@ EPLB = Path(sys.executable).with_name("eplb")
 def configured(tmp_path):
     def write(api_base):
         document = yaml.safe_load((ROOT / "evolve_config.yaml").read_text())
-        document["llm"] |= {"models": [{"name": "m"}], "timeout": 900}
+        document["llm"] |= {"models": [{"name": "m"}], "timeout": 1200}
         document["eplb"]["gateway"] = {"record": True, "models": {"m": {"api_base": api_base}}}
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(document))
         return tmp_path / "config.yaml"

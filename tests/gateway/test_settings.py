@@ -24,7 +24,7 @@ def written(tmp_path):
 
     def write(names=("big",), llm=None, model=None, **gateway):
         document = yaml.safe_load((ROOT / "evolve_config.yaml").read_text())
-        document["llm"] |= {"models": [{"name": name} for name in names], "timeout": 900} | (llm or {})
+        document["llm"] |= {"models": [{"name": name} for name in names], "timeout": 1200} | (llm or {})
         document["prompt"]["template_dir"] = str(ROOT / "prompts")
         document["eplb"]["gateway"] = {"models": {"big": MODEL | (model or {})}} | gateway
         file = tmp_path / "config.yaml"
@@ -74,7 +74,7 @@ def test_an_unset_key_variable_stops_a_search_but_no_evaluation(written, monkeyp
     ("change", "sentence"),
     [
         ({"names": ("big", "bigg")}, "'bigg' has the gateway's api_base, but is neither local nor in eplb.gateway"),
-        ({"llm": {"timeout": 899}}, "llm.timeout is 899 s, but the gateway may take"),
+        ({"llm": {"timeout": 1199}}, "llm.timeout is 1199 s, but the gateway may take"),
         ({"llm": {"api_base": "https://api.example.com/v1"}}, "need one api_base on this machine"),
         ({"max_cost": 5, "model": {"output_usd_per_million": None}}, "max_cost needs input_usd_per_million and"),
         ({"max_cost": -1}, "max_cost must be positive"),

@@ -7,8 +7,8 @@ from evaluations import evaluated
 from eplb_evolve.evaluation.objectives.time import time_score
 from eplb_evolve.report.gather import gather
 from eplb_evolve.report.page import Material
+from eplb_evolve.runs.family import read_family
 from eplb_evolve.runs.ledger import FILE_NAME, Entry, Ledger
-from eplb_evolve.runs.lineage import read_family
 from eplb_evolve.runs.run_info import RunInfo, add_start
 from eplb_evolve.runs.trace import FILE_NAME as TRACE
 from eplb_evolve.runs.trace import sha256

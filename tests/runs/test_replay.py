@@ -9,7 +9,7 @@ from support import ROOT, SEED
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.runs.replay import CannotDerive, check_replies, derive, read_rules, replay, total
-from eplb_evolve.runs.trace import Mutation, Trace, read_trace
+from eplb_evolve.runs.trace import Mutation, Trace, read_trace, sha256
 
 DATA = Path(__file__).parent / "data" / "evolution_trace.jsonl"
 DIFF = "<<<<<<< SEARCH\nx = 1\n=======\nx = 2\n>>>>>>> REPLACE\n"
@@ -22,7 +22,7 @@ def rules():
 
 def mutation(reply=DIFF, parent="x = 1\n", child="x = 2\n", full_rewrite=False, **metrics):
     told = {"valid": 1.0, "feasible": 1.0, "ratio_to_reference": 2.0} | metrics
-    return Mutation(1, parent, child, told, reply, "m", full_rewrite)
+    return Mutation(1, parent, sha256(child), told, reply, "m", full_rewrite)
 
 
 def judged(ratio, feasible=True):
@@ -33,7 +33,7 @@ def judged(ratio, feasible=True):
 def test_every_child_of_a_real_trace_is_derived_again(rules):
     trace = read_trace(DATA)
     assert len(trace.mutations) == 3
-    assert [derive(each, rules) for each in trace.mutations] == [each.child_code for each in trace.mutations]
+    assert [sha256(derive(each, rules)) for each in trace.mutations] == [each.child_sha256 for each in trace.mutations]
 
 
 def test_a_full_rewrite_is_the_first_program_in_the_reply(rules):

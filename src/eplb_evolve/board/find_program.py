@@ -10,8 +10,9 @@ from eplb_evolve.board.records import read_records
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.candidate import read_program
 from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.runs.family import read_family
 from eplb_evolve.runs.ledger import FILE_NAME, Ledger
-from eplb_evolve.runs.lineage import Step, from_header, read_family, steps_to
+from eplb_evolve.runs.lineage import Step, from_header, steps_to
 
 
 @dataclass(frozen=True)

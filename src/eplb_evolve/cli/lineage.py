@@ -58,7 +58,8 @@ def _table(chain: Sequence[Step], rows: Sequence[int]) -> Grid:
     for number in rows:
         step = chain[number]
         figures = [BY_NAME[name].show(getattr(step, name)) for name in FIGURES]
-        lines.append((str(number), step.sha256[:12], step.tier, step.how.replace("+", " + "), *figures, step.verdict))
+        changed = step.how.replace("+", " + ") + (f": {step.idea}" if step.idea else "")
+        lines.append((str(number), step.sha256[:12], step.tier, changed, *figures, step.verdict))
     headings = ("step", "program", "tier", "what changed", *(BY_NAME[name].heading for name in FIGURES), "verdict")
     return Grid(headings, lines, left=(1, 2, len(headings) - 1), prose=3)
 

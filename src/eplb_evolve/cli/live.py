@@ -14,12 +14,14 @@ from eplb_evolve.cli.console import SafeConsole
 from eplb_evolve.evaluation.objectives import objective
 from eplb_evolve.feedback import progress_line
 from eplb_evolve.hostile_text import one_line, printable
+from eplb_evolve.runs.models import in_words
 from eplb_evolve.runs.progress import Progress, Seen
 
 BAR = 100
 """Columns of the bar with its figures, at most."""
 RECENT_SHOWN = 5
 """How many of the last evaluations the display shows where the terminal is high enough."""
+_MODELS_SHOWN = 4
 _LINES_BESIDE = 12
 """Of the display, without those, at 80 columns."""
 
@@ -65,7 +67,7 @@ def display(progress: Progress, run: str, height: int, notice: str = "") -> Rend
     if progress.expected is not None:
         parts.append(_bar(progress.done, progress.expected))
     parts.append(_facts(progress))
-    room = min(RECENT_SHOWN, height - _LINES_BESIDE)
+    room = min(RECENT_SHOWN, height - _LINES_BESIDE - min(len(progress.models), _MODELS_SHOWN))
     if room > 0 and progress.recent:
         parts.append(Text())
         parts += [_recent(seen, progress) for seen in progress.recent[-room:]]
@@ -118,7 +120,8 @@ def _named(progress: Progress) -> list[tuple[str, str]]:
     pace = f"{progress.per_minute:.1f} evaluations a minute" if progress.per_minute else "-"
     passed = duration(progress.elapsed_s) + (f", about {duration(progress.left_s)} left" if progress.left_s else "")
     cost = f"{progress.cost_usd:.2f} USD" if progress.cost_usd is not None else "-"
-    return [*facts, ("feasible", feasible), ("pace", pace), ("time", passed), ("cost", cost)]
+    models = [(one_line(each.model), in_words(each, progress.objective)) for each in progress.models[:_MODELS_SHOWN]]
+    return [*facts, ("feasible", feasible), ("pace", pace), ("time", passed), ("cost", cost), *models]
 
 
 def _best(progress: Progress) -> str:

@@ -17,15 +17,14 @@ from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.pipeline import evaluate as evaluate_program
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.paths import project
-from eplb_evolve.runs.replay import Evaluate, Replayed, Totals, check_replies, read_rules, total
+from eplb_evolve.runs.replay import Evaluate, Replayed, Totals, check_replies, read_rules, recorded, total
 from eplb_evolve.runs.replay import replay as replay_one
-from eplb_evolve.runs.trace import read_trace
 
 RATIO = BY_NAME["ratio_to_reference"]
 
 
 def replay(
-    trace: Annotated[Path, typer.Argument(help="evolution_trace.jsonl, or the folder of a run.")],
+    trace: Annotated[Path, typer.Argument(help="A run's folder, its exchanges.jsonl, or evolution_trace.jsonl.")],
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Replay only the first lines.")] = None,
     evaluate: Annotated[bool, typer.Option(help="Judge each program again, on the search windows.")] = True,
     config: options.ConfigFile = None,
@@ -37,7 +36,7 @@ def replay(
     answer today are taken as recorded. It needs no network and no API key. Exit code 1 if a child cannot be derived,
     differs, or gets another verdict.
     """
-    read = read_trace(trace)
+    read = recorded(trace)
     check_replies(read)
     rules = read_rules(config or project().config)
     chosen = read.mutations[:limit]

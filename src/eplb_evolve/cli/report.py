@@ -16,8 +16,8 @@ from eplb_evolve.paths import Project, project
 from eplb_evolve.report.gather import Run, gather, known_rows
 from eplb_evolve.report.run_winner import Executed, execute
 from eplb_evolve.report.text import said
+from eplb_evolve.runs.family import read_family
 from eplb_evolve.runs.ledger import now
-from eplb_evolve.runs.lineage import read_family
 from eplb_evolve.runs.run_info import configuration_of
 
 

@@ -1,8 +1,10 @@
 """The HTTP side: an OpenAI-compatible chat endpoint, /v1/models, /v1/usage and /health."""
 
 import asyncio
+import dataclasses
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +15,18 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from eplb_evolve.errors import suggestion
+from eplb_evolve.gateway.asking import Asked, as_it_is, ask, prompt_in, told_of
+from eplb_evolve.gateway.author import Author
+from eplb_evolve.gateway.failure import fail
 from eplb_evolve.gateway.local import BEHAVIOURS, DryRun, LocalModels
-from eplb_evolve.gateway.parsing import makes_a_program
-from eplb_evolve.gateway.record import Attempt, Exchange, Recorder
+from eplb_evolve.gateway.record import Attempt, Exchange, Recorder, Told
 from eplb_evolve.gateway.settings import NAME, Service
 from eplb_evolve.gateway.stop import Cap, Patience, Stop
 from eplb_evolve.gateway.usage import Totals, Usage
 from eplb_evolve.proposer.embedded import CannotAnswer
 
 if TYPE_CHECKING:
-    from eplb_evolve.gateway.upstream import Outcome
+    from eplb_evolve.gateway.upstream import Upstream
 
 _MOST_BYTES = 64 * 1024 * 1024
 
@@ -32,14 +36,24 @@ class BadRequest(ValueError):
 
 
 class Gateway:
-    """Serves the local models and forwards the configured ones. `upstreams` are made here unless given."""
+    """Serves the local models and forwards the configured ones. `upstreams` are made here unless given.
+
+    author: writes what a forwarded model reads; without one it reads OpenEvolve's own prompt.
+    """
 
     def __init__(
-        self, service: Service, upstreams: dict[str, Any] | None = None, dry_run: DryRun | None = None
+        self,
+        service: Service,
+        upstreams: dict[str, Any] | None = None,
+        dry_run: DryRun | None = None,
+        author: Author | None = None,
     ) -> None:
         run = Path(service.run) if service.run is not None else None
         settings = service.gateway
-        self._service = service
+        self._service, self._author = service, author
+        self._says_why_not_written = True
+        most = service.prompt.longest_program if service.prompt is not None else service.rules.max_code_length
+        self._room = dataclasses.replace(service.rules, max_code_length=min(service.rules.max_code_length, most))
         self._local = LocalModels(service.seed, run, dry_run if run is not None else None)
         self._totals = Totals(run)
         self._stop, self._cap, self._patience = Stop(service), Cap(service, self._totals), Patience(service)
@@ -78,7 +92,10 @@ class Gateway:
         return JSONResponse({"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
 
     async def _usage(self, _: Request) -> JSONResponse:
-        return JSONResponse(self._totals.as_dict())
+        told = self._totals.as_dict()
+        for name, gain in (self._author.gains() if self._author is not None else {}).items():
+            told["models"].setdefault(name, {})["gain"] = gain
+        return JSONResponse(told)
 
     async def _chat(self, request: Request) -> JSONResponse:
         try:
@@ -87,29 +104,31 @@ class Gateway:
             name = str(body.get("model"))
             if name not in self._upstreams and name not in BEHAVIOURS:
                 known = [*BEHAVIOURS, *self._upstreams]
-                return _fail(404, f"there is no model '{name}' here{suggestion(name, known)}")
+                return fail(404, f"there is no model '{name}' here{suggestion(name, known)}")
             if self._cap.stops_all or (self._cap.reached and name in self._upstreams):
                 await self._stop.hold(self._cap.say)
-                return _fail(402, self._cap.sentence)
+                return fail(402, self._cap.sentence)
             if self._patience.over:
                 await self._stop.hold(_say_nothing)
-                return _fail(503, self._patience.sentence)
+                return fail(503, self._patience.sentence)
             if name in self._upstreams:
                 return await self._forward(name, body, text)
             return await self._answer(name, body, text)
         except (BadRequest, CannotAnswer) as error:
             self._patience.note(str(error))
-            return _fail(400, str(error))
+            return fail(400, str(error))
 
     async def _answer(self, name: str, body: dict[str, Any], text: str) -> JSONResponse:
         started = time.perf_counter()
         loop = asyncio.get_running_loop()
         with self._stop.under_way.answering():
             reply = await loop.run_in_executor(self._local.thread, self._local.answer, name, text, body.get("seed"))
-            parsed = makes_a_program(text, reply, self._service.rules)
+            prompt = prompt_in(text)
+            told = told_of(prompt, reply, self._service.rules) if prompt is not None else Told()
+            parsed = told.child is not None if prompt is not None else None
             self._patience.note(f"{name}: its reply makes no program" if parsed is False else "")
             seconds = time.perf_counter() - started
-            self._keep(Exchange(name, body, reply, seconds, parsed, attempts=[Attempt(200, "")]))
+            self._keep(Exchange(name, body, reply, seconds, parsed, attempts=[Attempt(200, "")], told=told))
             if parsed is not False:
                 self._stop.under_way.delivered()
         return JSONResponse(_completion(name, reply))
@@ -125,34 +144,40 @@ class Gateway:
 
     async def _forwarded(self, name: str, body: dict[str, Any], text: str) -> tuple[JSONResponse, bool | None]:
         """The response, counted and recorded; whether OpenEvolve makes a program of it."""
-        started = time.perf_counter()
-        upstream = self._upstreams[name]
-        parsed: bool | None = False
+        started, upstream = time.perf_counter(), self._upstreams[name]
         try:
-            outcome = await upstream.forward(body, self._stop.asked)
-            if outcome.reply.text is not None:
-                parsed = makes_a_program(text, outcome.reply.text, self._service.rules, outcome.reply.cut)
+            asked = await self._asked(upstream, body, text)
         except Exception as problem:  # the process boundary: it may have cost money, so it counts and is recorded
-            outcome = upstream.broken(body, problem)
-        reply = outcome.reply
-        why = outcome.message or (reply.doubt if parsed is False else "")
-        seconds, attempts = time.perf_counter() - started, outcome.attempts
-        if why and not outcome.message:
-            attempts = [*attempts[:-1], Attempt(200, why)]
-        self._patience.note("" if parsed is not False else _about(upstream.place, why), outcome.final)
-        self._keep(
-            Exchange(name, outcome.request, reply.text, seconds, parsed, outcome.response, outcome.usage, attempts),
-            outcome,
-        )
-        if why:
-            return _fail(outcome.status if outcome.message else 502, why), parsed
-        return JSONResponse(reply.body), parsed
+            asked = Asked([upstream.broken(body, problem)], parsed=False)
+            asked.why = asked.last.message
+        self._patience.note("" if asked.parsed is not False else _about(upstream.place, asked.why), asked.last.final)
+        self._keep(asked.exchange(name, time.perf_counter() - started), asked)
+        return asked.response(), asked.parsed
 
-    def _keep(self, exchange: Exchange, forwarded: "Outcome | None" = None) -> None:
+    async def _asked(self, upstream: "Upstream", body: dict[str, Any], text: str) -> Asked:
+        """Ask with a prompt of ours, or, where that cannot be, with what OpenEvolve says."""
+        prompt, asked = prompt_in(text), None
+        if self._author is not None and prompt is not None:
+            asked = await ask(upstream, body, prompt, self._author, self._room, self._stop.asked, self._may_ask_again)
+        if asked is not None:
+            return asked
+        if self._author is not None and self._says_why_not_written:
+            self._says_why_not_written = False
+            why = "the prompt is not one of OpenEvolve's" if prompt is None else "the task is not known yet"
+            print(f"eplb gateway: {why}; it goes to the model as it is", file=sys.stderr, flush=True)
+        return await as_it_is(upstream, body, prompt, self._service.rules, self._stop.asked)
+
+    def _may_ask_again(self, usage: Usage | None) -> bool:
+        """Whether there is money for it, after what the first time took."""
+        spent = usage.cost_usd if usage is not None else None
+        return not (self._cap.reached_with(spent or 0.0) or self._patience.over)
+
+    def _keep(self, exchange: Exchange, forwarded: Asked | None = None) -> None:
         """Count and record. Where that is impossible the search ends, since it would spend unseen."""
         try:
             if forwarded is not None:
-                self._totals.add(exchange.model, forwarded.usage or Usage(), forwarded.usage_complete)
+                lost = exchange.parsed is False
+                self._totals.add(exchange.model, forwarded.usage or Usage(), forwarded.usage_complete, lost)
             if self._recorder is not None:
                 self._recorder.append(exchange)
         except OSError as problem:
@@ -209,16 +234,10 @@ def _completion(model: str, text: str) -> dict[str, Any]:
     }
 
 
-def _fail(status: int, message: str) -> JSONResponse:
-    """An error in the API's form. The client is told not to try again: the gateway has tried enough."""
-    body = {"error": {"message": message, "type": "invalid_request_error" if status < 500 else "server_error"}}
-    return JSONResponse(body, status, {"x-should-retry": "false"})
-
-
 async def _nothing_here(request: Request, _: Exception) -> JSONResponse:
-    return _fail(404, f"there is nothing at {request.url.path}")
+    return fail(404, f"there is nothing at {request.url.path}")
 
 
 async def _broken(_: Request, problem: Exception) -> JSONResponse:
     reason = problem.strerror if isinstance(problem, OSError) else ""  # other words might hold what nobody should read
-    return _fail(500, f"the gateway failed: {reason or type(problem).__name__}")
+    return fail(500, f"the gateway failed: {reason or type(problem).__name__}")

@@ -1,8 +1,8 @@
-"""Whether OpenEvolve can make a program of a reply, by its own rules."""
+"""The program that OpenEvolve makes of a reply, by its own rules."""
 
 from dataclasses import dataclass
 
-from eplb_evolve.proposer.prompt import UnknownPrompt, read_prompt
+from eplb_evolve.proposer.prompt import Prompt
 
 STANDARD_DIFF = r"<<<<<<< SEARCH\n(.*?)=======\n(.*?)>>>>>>> REPLACE"
 
@@ -16,8 +16,8 @@ class Rules:
     max_code_length: int = 10_000_000
 
 
-def makes_a_program(prompt_text: str, reply: str, rules: Rules, cut: bool = False) -> bool | None:
-    """What OpenEvolve 0.4.1 will decide; None when the prompt is not one of its own.
+def program_of(prompt: Prompt, reply: str, rules: Rules, cut: bool = False) -> str | None:
+    """The program that OpenEvolve 0.4.1 makes of a reply to a prompt of its own; None where it makes none.
 
     A diff must apply at least once and change the program. A full rewrite may be any text that differs: where there
     is no code fence, OpenEvolve takes the reply itself for the program, which is no program if it was `cut`.
@@ -25,19 +25,16 @@ def makes_a_program(prompt_text: str, reply: str, rules: Rules, cut: bool = Fals
     from openevolve.utils import code_utils  # takes a second
 
     try:
-        prompt = read_prompt(prompt_text)
-    except UnknownPrompt:
-        return None
-    try:
         if prompt.wants_diff:
             blocks = code_utils.extract_diffs(reply, rules.diff_pattern)
             program, _ = code_utils.apply_diff_blocks(prompt.program, blocks)
         elif cut and "```" not in reply.partition("```")[2]:
-            return False
+            return None
         else:
             program = code_utils.parse_full_rewrite(reply, "python") or prompt.program
         if rules.enforce_evolve_blocks:
             program = code_utils.enforce_evolve_blocks(prompt.program, program)
     except ValueError:  # malformed markers
-        return False
-    return bool(program != prompt.program and len(program) <= rules.max_code_length)
+        return None
+    fits = program != prompt.program and len(program) <= rules.max_code_length
+    return str(program) if fits else None

@@ -23,16 +23,44 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What became of a prompt of OpenEvolve's; programs by their sha256.
+
+    Attributes:
+        openevolve: its messages where the model read others; None where it read these
+        sections: bytes of each section of what the model read instead
+        parent: the program that OpenEvolve wants changed
+        base: the one that the model was asked to change
+        child: what OpenEvolve makes of the reply, None where that is nothing
+        idea: the model's own words
+        lost: why there is no child
+        handed_on: the reply as OpenEvolve gets it
+        refused: replies of which no program came, before the last, and why
+    """
+
+    openevolve: list[dict[str, Any]] | None = None
+    parent: str | None = None
+    base: str | None = None
+    child: str | None = None
+    idea: str = ""
+    lost: str = ""
+    handed_on: str | None = None
+    refused: tuple[dict[str, str], ...] = ()
+    sections: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Exchange:
     """A request and what came of it.
 
     Attributes:
         request: the body as forwarded
-        reply: text of the message, None when there was none
+        reply: text of the message as it came, None when there was none
         seconds: from the request to the end of the last try
         parsed: whether OpenEvolve can make a program of the reply; None when the prompt is not one of its own
         response: raw body of the last response where it could not be used
         usage: of all tries together; None for a local model, and where no response stated it
+        told: of a prompt of OpenEvolve's, see there
     """
 
     model: str
@@ -43,6 +71,7 @@ class Exchange:
     response: str | None = None
     usage: Usage | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    told: Told = field(default_factory=Told)
 
 
 class Recorder:
@@ -68,6 +97,7 @@ class Recorder:
             "seconds": round(exchange.seconds, 3),
             "attempts": [vars(attempt) for attempt in exchange.attempts],
             "parsed": exchange.parsed,
+            **vars(exchange.told),
         }
         self._run.mkdir(parents=True, exist_ok=True)
         with self._file.open("a", encoding="utf-8") as file:

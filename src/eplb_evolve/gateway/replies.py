@@ -32,6 +32,8 @@ class Reply:
         doubt: what to say of a text of which no program can be made; "" where the text itself says enough
         status: what the answer's own words make of its status; 502 where it is nothing known
         again: whether another try may bring more, at no further cost
+        raw: the message's text as it came
+        answered: whether a model has answered, with whatever, and has not refused: words may bring it to more
     """
 
     body: Any = None
@@ -41,6 +43,8 @@ class Reply:
     doubt: str = ""
     status: int = 200
     again: bool = False
+    raw: str = ""
+    answered: bool = False
 
 
 def read_reply(text: str, limit: int | None = None) -> Reply:
@@ -77,10 +81,12 @@ def _read_choice(body: dict[str, Any], choice: dict[str, Any], limit: int | None
         doubt = f"the reply is cut at max_tokens = {limit}" if limit else "the reply is cut at the endpoint's own limit"
     if text:
         whole = body | {"choices": [choice | {"message": {**message, "role": "assistant", "content": text}}]}
-        return Reply(whole, text, cut=cut, doubt=doubt)
+        return Reply(whole, text, cut=cut, doubt=doubt, raw=content or thought, answered=True)
     if cut and (content or thought):
         doubt += ", before the reasoning came to an answer"
-    return Reply(body, why=doubt or _nothing(refusal, reason, bool(content or thought)), cut=cut, status=502)
+    answered = not refusal and reason not in _REFUSED
+    why = doubt or _nothing(refusal, reason, bool(content or thought))
+    return Reply(body, why=why, cut=cut, status=502, raw=content or thought, answered=answered)
 
 
 def _nothing(refusal: str, reason: str, drafted: bool) -> str:

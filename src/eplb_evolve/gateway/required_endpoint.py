@@ -10,10 +10,11 @@ from eplb_evolve.gateway.secret import fault
 from eplb_evolve.gateway.settings import LOOPBACK, GatewaySettings
 
 
-def gateway_api_base(models: list[Any], gateway: GatewaySettings, path: Path) -> str | None:
+def gateway_api_base(models: list[Any], gateway: GatewaySettings, path: Path, asks: int = 1) -> str | None:
     """Where OpenEvolve's models expect a gateway, after the check that it will serve all that are asked of it.
 
-    None where no model is local or listed. Raises UsageError, which names the configuration at `path`.
+    None where no model is local or listed. asks: how often one request may ask a forwarded model. Raises UsageError,
+    which names the configuration at `path`.
     """
     bases = {model.api_base for model in models if model.name in BEHAVIOURS or model.name in gateway.models}
     if not bases:
@@ -34,11 +35,12 @@ def gateway_api_base(models: list[Any], gateway: GatewaySettings, path: Path) ->
                 f"{path}: the model '{model.name}' has the gateway's api_base, but is neither local nor in "
                 f"eplb.gateway.models{suggestion(model.name, known)}"
             )
-        patience = gateway.retry_seconds + gateway.request_timeout_s
+        patience = gateway.retry_seconds + asks * gateway.request_timeout_s
         if model.timeout < patience:
+            times = f"{asks} x " if asks > 1 else ""
             raise UsageError(
-                f"{path}: llm.timeout is {model.timeout} s, but the gateway may take retry_seconds + request_timeout_s "
-                f"= {patience:g} s for {model.name}; set llm.timeout to that at least"
+                f"{path}: llm.timeout is {model.timeout} s, but the gateway may take retry_seconds + {times}"
+                f"request_timeout_s = {patience:g} s for {model.name}; set llm.timeout to that at least"
             )
     for name, forwarded in gateway.models.items():
         if forwarded.api_key_env is not None and not forwarded.key():

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -11,20 +12,21 @@ from pydantic import TypeAdapter
 
 from eplb_evolve.errors import EnvironmentProblem, EplbError
 from eplb_evolve.gateway.app import Gateway
+from eplb_evolve.gateway.author import Author
 from eplb_evolve.gateway.local import DryRun
 from eplb_evolve.gateway.proxies import keep_loopback_direct
 from eplb_evolve.gateway.settings import FAILED, NAME, READY, Service
 from eplb_evolve.parent_death import die_with_parent
 
 
-def serve(service: Service, dry_run: DryRun) -> None:
+def serve(service: Service, dry_run: DryRun, author: Author | None = None) -> None:
     """Probe the endpoints, then listen on the loopback interface until killed or interrupted.
 
     Raises EplbError when that cannot be done.
     """
     keep_loopback_direct(urls=[model.api_base for model in service.gateway.models.values()])
     with listen(service.port) as listener:
-        gateway = Gateway(service, dry_run=dry_run)
+        gateway = Gateway(service, dry_run=dry_run, author=author)
         unusable = asyncio.run(gateway.probe())
         if unusable:
             raise EnvironmentProblem(unusable)
@@ -59,7 +61,7 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def main(dry_run: DryRun) -> int:
+def main(dry_run: DryRun, author: Callable[[Service], Author | None]) -> int:
     """Serve until killed; returns an exit code when that cannot be done."""
     service = TypeAdapter(Service).validate_json(sys.stdin.read())
     if service.parent is not None:
@@ -67,7 +69,7 @@ def main(dry_run: DryRun) -> int:
     if service.run is not None:
         Path(service.run).mkdir(parents=True, exist_ok=True)
     try:
-        serve(service, dry_run)
+        serve(service, dry_run, author(service))
     except EplbError as problem:
         print(f"{FAILED}{problem}", flush=True)
         return problem.exit_code

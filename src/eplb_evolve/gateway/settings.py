@@ -12,6 +12,8 @@ NAME = "eplb-evolve gateway"
 READY, FAILED = "ready: ", "failed: "
 """How the one line begins that it prints at its start."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LEAST_BUDGET, LEAST_PROGRAM = 8000, 6000
+"""Bytes of a prompt that holds its sections in short, and of a program worth a search."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,39 @@ class GatewaySettings:
 
 
 @dataclass(frozen=True)
+class PromptSettings:
+    """The section `eplb.prompt`: what a forwarded model reads.
+
+    Attributes:
+        write: have the gateway write it; otherwise a model reads OpenEvolve's own prompt
+        budget: bytes of a prompt beside the programs in it, at most
+        limit: bytes of a whole prompt, at most
+        rebase: share of the prompts for a program far behind the best one that ask to change the best one instead
+    """
+
+    write: bool = True
+    budget: int = 10_000
+    limit: int = 48_000
+    rebase: float = 0.7
+
+    def __post_init__(self) -> None:
+        if self.budget < LEAST_BUDGET:
+            raise UsageError(f"prompt: budget is {self.budget} bytes, but the task alone takes {LEAST_BUDGET}")
+        if self.limit < self.budget + LEAST_PROGRAM:
+            raise UsageError(
+                f"prompt: limit is {self.limit} bytes, but budget ({self.budget}) and a program ({LEAST_PROGRAM} at "
+                "least) must fit in"
+            )
+        if not 0 <= self.rebase <= 1:
+            raise UsageError(f"prompt: rebase is a share, 0..1, not {self.rebase}")
+
+    @property
+    def longest_program(self) -> int:
+        """Characters of a program that any prompt has room for."""
+        return self.limit - self.budget
+
+
+@dataclass(frozen=True)
 class Service:
     """Everything that a gateway process is told at its start, as JSON; keys are in its environment only.
 
@@ -117,6 +152,8 @@ class Service:
         workers: how many evaluations the search makes at once
         evaluation_s: seconds that one evaluation may take
         rules: by which OpenEvolve makes programs of replies
+        prompt: of forwarded models; None leaves it to OpenEvolve
+        objective: what the score of a search rewards
     """
 
     port: int
@@ -127,3 +164,5 @@ class Service:
     workers: int = 1
     evaluation_s: float = 900.0
     rules: Rules = field(default_factory=Rules)
+    prompt: PromptSettings | None = None
+    objective: str = "time"

@@ -98,7 +98,11 @@ class Cap:
     @property
     def reached(self) -> bool:
         """Whether the money is spent."""
-        return self._limit is not None and self._totals.cost_usd >= self._limit
+        return self.reached_with(0.0)
+
+    def reached_with(self, cost_usd: float) -> bool:
+        """Whether it is once this much more is counted."""
+        return self._limit is not None and self._totals.cost_usd + cost_usd >= self._limit
 
     @property
     def stops_all(self) -> bool:

@@ -14,6 +14,7 @@ import openai
 
 from eplb_evolve.gateway.client import new_client
 from eplb_evolve.gateway.models import known_models, near_models
+from eplb_evolve.gateway.parameters import adapted, refused_parameter
 from eplb_evolve.gateway.proxies import proxy_variable
 from eplb_evolve.gateway.record import Attempt
 from eplb_evolve.gateway.replies import Reply, read_reply
@@ -97,11 +98,11 @@ class Upstream:
         self._client = new_client(model.api_base, model.key() or "")
         self._replied = False
         self._listed: list[str] | None = None
+        self._refused = {"seed"} if urlsplit(model.api_base).hostname in _WITHOUT_SEED else set[str]()
 
     def request(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The body as this endpoint takes it: unchanged, but for the seed where that is an error."""
-        refused = ("seed",) if urlsplit(self._model.api_base).hostname in _WITHOUT_SEED else ()
-        return {name: value for name, value in body.items() if name not in refused}
+        """The body as this endpoint takes it: unchanged, but for the parameters that it has refused."""
+        return adapted(body, self._refused)
 
     async def probe(self) -> str:
         """Ask for the list of models; what will keep the endpoint from answering, in a sentence, else "".
@@ -117,13 +118,23 @@ class Upstream:
         silent = answer.http is None and (answer.lasting or not answer.why.startswith("the connection failed"))
         return f"{self.place}: {self._explained(answer)}" if refused or silent else ""
 
-    async def forward(self, body: dict[str, Any], stop: asyncio.Event | None = None) -> Outcome:
-        """Try until there is a reply with text, the error is final, patience ends, or `stop` is set; never raises."""
-        request, started = self.request(body), time.monotonic()
+    async def forward(
+        self, body: dict[str, Any], stop: asyncio.Event | None = None, since: float | None = None
+    ) -> Outcome:
+        """Try until there is a reply with text, the error is final, patience ends, or `stop` is set; never raises.
+
+        since: when patience began (time.monotonic), now by default.
+        """
+        request, started = self.request(body), time.monotonic() if since is None else since
         attempts: list[Attempt] = []
         usage, complete, useless = None, True, 0
         while True:
             answer = await self._try(request)
+            if answer.status == 400 and (name := refused_parameter(request, answer.text)) and name not in self._refused:
+                self._refused.add(name)
+                attempts.append(Attempt(answer.http, answer.why))
+                request = self.request(body)
+                continue
             if answer.http == 200:
                 stated = read_usage(answer.reply.body, self._model)
                 complete = complete and (stated is not None or answer.status != 200)

@@ -65,15 +65,21 @@ def _count(value: object) -> int | None:
 
 @dataclass(frozen=True)
 class ModelTotals:
-    """A model's sums. exchanges_without_usage: how many said nothing of tokens; nothing is estimated for them."""
+    """A model's sums.
+
+    Attributes:
+        exchanges_without_usage: how many said nothing of tokens; nothing is estimated for them
+        lost: how many brought no program
+    """
 
     exchanges: int = 0
     exchanges_without_usage: int = 0
+    lost: int = 0
     usage: Usage = dataclasses.field(default_factory=Usage)
 
     def as_dict(self) -> dict[str, Any]:
         """Flat, for JSON."""
-        counts = {"exchanges": self.exchanges, "exchanges_without_usage": self.exchanges_without_usage}
+        counts = {name: value for name, value in vars(self).items() if name != "usage"}
         return counts | dataclasses.asdict(self.usage)
 
 
@@ -89,11 +95,14 @@ class Totals:
         """All that is known to have been spent."""
         return sum(model.usage.cost_usd or 0.0 for model in self._models.values())
 
-    def add(self, name: str, usage: Usage, complete: bool) -> None:
-        """Count one exchange; on disk when this returns. complete: whether each of its replies stated its usage."""
+    def add(self, name: str, usage: Usage, complete: bool, lost: bool = False) -> None:
+        """Count one exchange; on disk when this returns.
+
+        complete: whether each of its replies stated its usage. lost: whether it brought no program.
+        """
         old = self._models.get(name, ModelTotals())
         self._models[name] = ModelTotals(
-            old.exchanges + 1, old.exchanges_without_usage + (not complete), old.usage + usage
+            old.exchanges + 1, old.exchanges_without_usage + (not complete), old.lost + lost, old.usage + usage
         )
         if self._file is None:
             return
@@ -114,5 +123,5 @@ class Totals:
             raise UsageError(f"{self._file} is damaged, so spending cannot go on from it; move it away") from problem
 
 
-def _totals(exchanges: int, exchanges_without_usage: int, **usage: Any) -> ModelTotals:
-    return ModelTotals(exchanges, exchanges_without_usage, Usage(**usage))
+def _totals(exchanges: int, exchanges_without_usage: int, lost: int = 0, **usage: Any) -> ModelTotals:
+    return ModelTotals(exchanges, exchanges_without_usage, lost, Usage(**usage))

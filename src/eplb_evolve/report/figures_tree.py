@@ -8,7 +8,7 @@ from eplb_evolve.evaluation.result import Evaluation, Status
 from eplb_evolve.report.figure import BAD, BEST, GRID, INK, OTHER, SOFT, Figure, axis
 from eplb_evolve.report.gather import Run
 from eplb_evolve.report.text import for_plot
-from eplb_evolve.runs.lineage import Family, Node
+from eplb_evolve.runs.family import Family, Node
 
 MOST_NODES = 400
 CHILDREN = 40
@@ -145,7 +145,19 @@ def _nodes(
         found = measured.get(node.sha256)
         figure = f"{metric.heading} {metric.show(found.figure(fitting))}" if found is not None and found.valid else ""
         why = for_plot(found.reason, 90) if found is not None and found.reason else ""
-        texts.append("<br>".join(filter(None, (node.sha256[:10], for_plot(node.how, 80), figure, why))))
+        texts.append(
+            "<br>".join(
+                filter(
+                    None,
+                    (
+                        node.sha256[:10],
+                        for_plot(node.how, 80),
+                        figure,
+                        why,
+                    ),
+                )
+            )
+        )
     return {
         "type": "scatter",
         "mode": "markers",

@@ -18,7 +18,7 @@ from eplb_evolve.report.gather import Run, comparable_tables
 from eplb_evolve.report.run_winner import Executed
 from eplb_evolve.report.text import for_script
 from eplb_evolve.report.verdict import cards, verdict
-from eplb_evolve.runs.lineage import Family
+from eplb_evolve.runs.family import Family
 
 TEMPLATES = "templates"
 EMPTY_STYLE = ""

@@ -19,7 +19,10 @@ from eplb_evolve.report.figures_tree import tree_figure
 from eplb_evolve.report.gather import Run
 from eplb_evolve.report.run_winner import Executed
 from eplb_evolve.report.text import said
-from eplb_evolve.runs.lineage import Family, Step, steps_to, summary
+from eplb_evolve.runs.family import Family
+from eplb_evolve.runs.lineage import Step, steps_to, summary
+from eplb_evolve.runs.models import in_words, shares
+from eplb_evolve.runs.proposals import Proposals
 from eplb_evolve.serving.curve import curves
 from eplb_evolve.serving.worth import VLLM_STEPS, sentence
 
@@ -77,11 +80,14 @@ def front(found: Sequence[Table], run: Run) -> Section:
 
 
 def evolution(run: Run) -> Section:
-    """The best so far."""
+    """The best so far, and what each model took and brought."""
     figure = evolution_figure(run)
-    return (
-        Section([figure]) if figure is not None else Section(missing="No program has been evaluated in this run yet.")
-    )
+    if figure is None:
+        return Section(missing="No program has been evaluated in this run yet.")
+    searched = [entry for entry in run.entries if entry.evaluation.conditions.split == "search"]
+    objective = run.objective or "time"
+    found = shares(Proposals(run.folder).all(), searched, objective)
+    return Section([figure], [said(f"{each.model}: {in_words(each, objective)}.") for each in found])
 
 
 def lineage(run: Run, family: Family) -> Lineage:
@@ -120,7 +126,7 @@ def lineage(run: Run, family: Family) -> Lineage:
 def _view(number: int, step: Step, columns: Sequence[Metric], changed: Diff | None) -> StepView:
     figures = [metric.show(getattr(step, metric.name)) for metric in columns]
     gain = f"{step.gain:.2f} x" if step.gain is not None else ""
-    how = said(f"{step.tier} {step.how.replace('+', ' + ')}".strip())
+    how = said(f"{step.tier} {step.how.replace('+', ' + ')}".strip() + (f": {step.idea}" if step.idea else ""))
     return StepView(number, step.sha256[:10], how, figures, gain, step.verdict, changed)
 
 

@@ -49,7 +49,7 @@ class Ledger:
 
     def keep_program(self, source: bytes, sha256: str) -> Path:
         """Store a program's text under its hash; the path that ledger lines and leaderboards name."""
-        file = self.run / PROGRAMS / f"{sha256[:12]}.py"
+        file = program_file(self.run, sha256)
         with _clear_errors(file):
             durable.write_bytes(file, source)
         return file
@@ -86,6 +86,11 @@ class Ledger:
     def best(self, split: str) -> Entry | None:
         """The best entry of the split; None before there is a feasible one."""
         return best(entry for entry in self.entries() if entry.evaluation.conditions.split == split)
+
+
+def program_file(run: Path, sha256: str) -> Path:
+    """Where a run keeps a program's text."""
+    return run / PROGRAMS / f"{sha256[:12]}.py"
 
 
 def best(entries: Iterable[Entry]) -> Entry | None:

@@ -16,7 +16,9 @@ from eplb_evolve.gateway.usage import FILE_NAME as USAGE_NAME
 from eplb_evolve.growing_file import GrowingFile
 from eplb_evolve.runs.ledger import FILE_NAME as LEDGER_NAME
 from eplb_evolve.runs.ledger import Entry, parse
+from eplb_evolve.runs.models import ModelShare, shares
 from eplb_evolve.runs.origin import Origins
+from eplb_evolve.runs.proposals import Proposals
 from eplb_evolve.runs.run_info import FILE_NAME as RUN_INFO_NAME
 from eplb_evolve.runs.run_info import RunInfo, read_starts
 
@@ -66,6 +68,7 @@ class Progress:
         left_s: seconds until `expected` at this pace; None when nobody can tell
         why_ended: what kept it from its last iteration, in a sentence; "" when nothing did
         cost_usd: what the models have cost; None when a price is unknown or nothing costs anything
+        models: what each took and brought, as far as exchanges are recorded
     """
 
     state: State
@@ -86,6 +89,7 @@ class Progress:
     left_s: float | None
     cost_usd: float | None
     why_ended: str = ""
+    models: tuple[ModelShare, ...] = ()
 
     @property
     def feasible_share(self) -> float | None:
@@ -99,7 +103,7 @@ class Follower:
 
     def __init__(self, run: Path) -> None:
         self.run = run
-        self._ledger = GrowingFile(run / LEDGER_NAME)
+        self._ledger, self._proposals = GrowingFile(run / LEDGER_NAME), Proposals(run)
         self._starts: list[RunInfo] = []
         self._starts_changed_ns = 0
         self._forget()
@@ -109,6 +113,7 @@ class Follower:
         self._feasible = self._invalid = self._evaluator_failed = 0
         self._best: Seen | None = None
         self._recent: deque[Seen] = deque(maxlen=KEPT)
+        self._entries: list[Entry] = []
 
     def look(self, at: float | None = None) -> Progress:
         """The run now. at: seconds since the epoch instead of the clock's.
@@ -159,6 +164,7 @@ class Follower:
             left_s=left,
             cost_usd=_cost_usd(self.run / USAGE_NAME),
             why_ended=ending.sentence if ending is not None else "",
+            models=shares(self._proposals.all(), self._entries, objective),
         )
 
     def _nothing_found(self) -> bool:
@@ -196,6 +202,7 @@ class Follower:
         better = evaluation.outranks(self._best.entry.evaluation if self._best else None)
         seen = Seen(len(self._ended_at), entry, better)
         self._recent.append(seen)
+        self._entries.append(entry)
         if seen.best:
             self._best = seen
 

@@ -11,7 +11,9 @@ import yaml
 from eplb_evolve import config as configuration
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.result import Evaluation, Status, status_of
-from eplb_evolve.runs.trace import Mutation, Trace
+from eplb_evolve.gateway.record import FILE_NAME as EXCHANGES
+from eplb_evolve.runs.exchanges import read_exchanges, tells_children
+from eplb_evolve.runs.trace import Mutation, Trace, read_trace, sha256
 
 Derivation = Literal["same", "differs", "cannot be derived"]
 Evaluate = Callable[[Path], Evaluation]
@@ -82,6 +84,17 @@ def read_rules(path: Path) -> Rules:
     return Rules(read.diff_pattern, read.language or "python", read.enforce_evolve_blocks)
 
 
+def recorded(path: Path) -> Trace:
+    """What a run's folder, a trace or a record of exchanges holds.
+
+    A run's exchanges count where it kept them: OpenEvolve's trace has no line for a child whose parent was evicted.
+    """
+    exchanges = path / EXCHANGES if path.is_dir() else path
+    if (path.is_dir() or path.name == EXCHANGES) and tells_children(exchanges):
+        return read_exchanges(exchanges)
+    return read_trace(path)
+
+
 def check_replies(trace: Trace) -> None:
     """UsageError for a trace without the replies, or without any line."""
     if not trace.mutations:
@@ -127,7 +140,7 @@ def replay(mutation: Mutation, rules: Rules, evaluate: Evaluate | None, folder: 
     except CannotDerive as problem:
         derivation, why = "cannot be derived", str(problem)
     else:
-        derivation, why = ("same" if child == mutation.child_code else "differs"), ""
+        derivation, why = ("same" if sha256(child) == mutation.child_sha256 else "differs"), ""
         if evaluate is not None:
             file = folder / "program.py"
             file.write_bytes(child.encode("utf-8", "replace"))

@@ -16,18 +16,19 @@ class Mutation:
     """One line of a trace: a child that the search admitted.
 
     Attributes:
-        iteration: OpenEvolve's number of the proposal
-        parent_code, child_code: whole programs; parent_code is None where no line shows the parent
-        child_metrics: what the evaluator told OpenEvolve about the child
-        reply: the model's whole answer; None where the run did not keep it
+        iteration: OpenEvolve's number of the proposal, or the exchange's
+        parent_code: the whole program; None where no line shows it
+        child_sha256: of the child's text
+        child_metrics: what was recorded of the child's evaluation
+        reply: the whole answer, as OpenEvolve got it; None where the run did not keep it
         model: name of the model that answered; "" when not known
         full_rewrite: whether the reply was read as a whole program, not as a diff
     """
 
     iteration: int
     parent_code: str | None
-    child_code: str
-    child_metrics: dict[str, float]
+    child_sha256: str
+    child_metrics: dict[str, Any]
     reply: str | None
     model: str
     full_rewrite: bool
@@ -36,11 +37,6 @@ class Mutation:
     def parent_sha256(self) -> str | None:
         """Of the parent's text, None where that is not known."""
         return None if self.parent_code is None else sha256(self.parent_code)
-
-    @property
-    def child_sha256(self) -> str:
-        """Of the child's text."""
-        return sha256(self.child_code)
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,7 @@ def _mutation(data: Any, where: str, shown: dict[str, str]) -> Mutation:
         return Mutation(
             iteration=data["iteration"],
             parent_code=parent,
-            child_code=data["child_code"],
+            child_sha256=sha256(data["child_code"]),
             child_metrics=data["child_metrics"],
             reply=data.get("llm_response"),
             model=str(usage.get("model") or ""),
