@@ -33,7 +33,7 @@ from eplb_evolve.feedback import artifacts, metrics
 from eplb_evolve.gateway.asking import ask, prompt_in, sha256, told_of
 from eplb_evolve.gateway.author import Written
 from eplb_evolve.gateway.parsing import Rules, program_of
-from eplb_evolve.gateway.record import Recorder
+from eplb_evolve.gateway.record import Attempt, Recorder
 from eplb_evolve.gateway.replies import read_reply
 from eplb_evolve.gateway.settings import PromptSettings
 from eplb_evolve.gateway.upstream import Outcome
@@ -65,7 +65,7 @@ class Scripted:
         message = {"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": text}}]}
         reply = read_reply(json.dumps(message))
         message_or_none = "" if reply.text is not None else reply.why
-        return Outcome(body, [], None, True, reply, 200 if reply.text else 502, message_or_none, None, final=False)
+        return Outcome(body, [Attempt(200, "")], None, True, reply, 200 if reply.text else 502, message_or_none, None, final=False)
 
 
 class Author(RunAuthor):
@@ -105,7 +105,7 @@ def play(run: Path) -> tuple[list[dict[str, int]], list[dict[str, int]], list[tu
     ledger, recorder = Ledger(run), Recorder(run)
     write_task(run, (place.results / "benchmarks" / "task.md").read_text())
     author = Author(run, PromptSettings(), "time", 1)
-    figures = [row.evaluation for row in read_shipped() if row.evaluation.feasible and row.evaluation.timing]
+    figures = [row.evaluation for row in read_shipped(place.results).rows if row.evaluation.feasible and row.evaluation.timing]
     pool, before, after, fates = programs(), [], [], []
 
     def evaluate(source: str, parent: Program | None, iteration: int) -> None:

@@ -34,6 +34,7 @@ from eplb_evolve.feedback import artifacts, metrics, progress_line
 from eplb_evolve.gateway import lifecycle
 from eplb_evolve.gateway.proxies import keep_loopback_direct
 from eplb_evolve.gateway.settings import Service
+from eplb_evolve.llm.task_file import read_task, write_task
 from eplb_evolve.parent_death import die_with_parent
 from eplb_evolve.paths import CONFIG_NAME, SEED_NAME, cache_dir, project_at
 from eplb_evolve.proposer.header import made_by
@@ -72,6 +73,7 @@ class Search:
                 self.end(str(problem), problem.exit_code)
             else:
                 self._end_if_useless(evaluation)
+                self.tell_task(evaluation)
         told = artifacts(evaluation, self.task.settings.objective)
         return EvaluationResult(metrics=metrics(evaluation, self.config.feature_dimensions), artifacts=told)
 
@@ -79,7 +81,7 @@ class Search:
         if self._bench is None:
             self._bench = open_bench(self.task.settings)
         seed = seed_ratio(self._project.deepseek_form, self.task, self._bench, cache_dir())
-        evaluation = evaluate(program, self.task, self._bench, self._incumbent())
+        evaluation = evaluate(program, self.task, self._bench, self._incumbent(), self.config.writes_prompts)
         return with_speedup(evaluation, seed)
 
     def _incumbent(self) -> Incumbent | None:
@@ -103,6 +105,19 @@ class Search:
             return
         reason = " ".join(evaluation.reason.split())
         self.end(f"the program that the search starts from is invalid: {reason}; mend it, or start from another", 1)
+
+    def tell_task(self, evaluation: Evaluation) -> None:
+        """Write down what a model must know of task and machine, where that is to be done. evaluation: a timed one."""
+        run, prompt = self.ledger.run, self.config.eplb.prompt
+        if not self.config.writes_prompts or evaluation.timing is None or read_task(run) is not None:
+            return
+        longest = min(self.config.rules.max_code_length, prompt.longest_program)
+        try:
+            if self._bench is None:
+                self._bench = open_bench(self.task.settings)
+            write_task(run, self.task, self._bench, evaluation, prompt, longest)
+        except EplbError as problem:
+            self.end(str(problem), problem.exit_code)
 
     def _evaluator_keeps_failing(self) -> bool:
         """Whether it has judged nothing since the last start, or failed FAILURES times in a row."""
@@ -177,6 +192,10 @@ def _open(root: Path) -> Search:
     preflight.demand(preflight.search_needs(read.eplb.limits, run))
     add_start(run, _start(given, search, root), standing_alone(given.config))
     forget_ending(run)
+    if (
+        known := next((each for each in search.ledger.entries() if each.evaluation.timing is not None), None)
+    ) is not None:
+        search.tell_task(known.evaluation)
     endpoint = _start_gateway(read, run) if read.gateway_api_base is not None else None
     atexit.register(_leave, run, endpoint.port if endpoint is not None else None)
     print(

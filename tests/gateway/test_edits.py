@@ -138,6 +138,8 @@ def test_the_nearest_lines_are_told_with_their_numbers():
         ("**Idea:** one fused `numba` kernel\n\n<<<<<<< SEARCH", "one fused numba kernel"),
         ("# Heading\n\nHere it is:\n- batch the rows\n", "batch the rows"),
         ("```python\nx = 1\n```\nAfterwards.", ""),
+        (f"Bare.\n{WHOLE}", "Bare."),
+        ('"""A docstring."""\nimport torch\n', ""),
         ("", ""),
         ("\x1b[31mred\x1b[0m letters", "\\x1b[31mred\\x1b[0m letters"),
     ],

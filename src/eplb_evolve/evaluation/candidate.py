@@ -13,9 +13,9 @@ from eplb_evolve.errors import CandidateFailure, UsageError
 from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.calls import Caller
 from eplb_evolve.evaluation.checks import check_other_shapes
-from eplb_evolve.evaluation.constraint import Infeasible
+from eplb_evolve.evaluation.constraint import Infeasible, Verdict
 from eplb_evolve.evaluation.objectives import infeasible_score
-from eplb_evolve.evaluation.result import Evaluation, Status
+from eplb_evolve.evaluation.result import Evaluation, Margin, Status
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.sandbox import Worker
 
@@ -30,6 +30,7 @@ class Candidate:
             raise CandidateFailure(f"the program has {len(source)} bytes, at most {MAX_SOURCE_BYTES} are allowed")
         _check_text(source)
         self.program, self.rng, self.kept = program, np.random.default_rng(), False
+        self.margins: list[Margin] = []
         self._bench, began = bench, time.monotonic()
         self.worker: Worker = bench.zygote.spawn(program, task.settings.limits)
         self._import_s = time.monotonic() - began
@@ -51,7 +52,11 @@ class Candidate:
         """Raise CandidateFailure unless it is valid, Infeasible unless it is balanced, beyond the timed loads."""
         for one in task.each:
             least = one.settings.thresholds
-            check_other_shapes(self.worker, self._bench, one.workload, one.checks, one.split, least, self.rng)
+            loads = (one.workload, one.checks, one.split, least)
+            check_other_shapes(self.worker, self._bench, *loads, self.rng, self._note)
+
+    def _note(self, load: str, verdict: Verdict) -> None:
+        self.margins += verdict.tightest(load)
 
     def log_tail(self, task: Task) -> str:
         """The end of what it printed; nothing where that could hold windows that a search must not see."""

@@ -1,7 +1,7 @@
 """Untimed checks on shapes that the timed workload does not have."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, pairwise
 
 import numpy as np
@@ -23,6 +23,7 @@ threshold now and then on 3 calls, on 24 they do not (benchmarks/constraint.py).
 MORE_ROBUST_CALLS = 12
 CLOSE = 0.02
 """The same on loads unlike the timed ones, and how close to a threshold, as a share of it, asks for them."""
+Note = Callable[[str, Verdict], None]
 ROBUST_S = 4.0
 """After so many seconds a slow program is called once on each further load."""
 
@@ -52,21 +53,23 @@ def check_other_shapes(
     split: str,
     least: Thresholds,
     rng: np.random.Generator,
+    judged: Note,
 ) -> None:
     """Raise CandidateFailure unless the program is valid, Infeasible unless it is balanced, beyond the timed loads.
 
     Validity everywhere; the hard constraint on recorded loads: the other workloads, and the timed one with its
     groups ignored (a global placement); the robust thresholds on loads of the timed shape unlike the timed ones.
+    judged: told each load and its verdict.
     """
     check_small_shapes(worker, rng)
     ungrouped = Topology(workload.topology.replicas, 1, workload.topology.nodes, workload.topology.gpus)
     if workload.topology.groups > 1 and workload.topology.hierarchical:
-        _check_recorded(worker, bench, workload, ungrouped, split, least, rng)
+        _check_recorded(worker, bench, workload, ungrouped, split, least, rng, judged)
     for other in others:
-        _check_recorded(worker, bench, other, other.topology, split, least, rng)
+        _check_recorded(worker, bench, other, other.topology, split, least, rng, judged)
     caller = Caller(worker, workload.topology, f"{workload.name} as int64", rng)
     caller.call(caller.draw(workload, workload.pairs(split)[0]), dtype="int64")
-    check_robust_loads(worker, bench, workload, others, split, least.robust, rng)
+    check_robust_loads(worker, bench, workload, others, split, least.robust, rng, judged)
 
 
 def check_robust_loads(
@@ -77,6 +80,7 @@ def check_robust_loads(
     split: str,
     least: RobustThresholds,
     rng: np.random.Generator,
+    judged: Note,
 ) -> None:
     """Raise Infeasible for the first load unlike the timed ones on which a program falls below its threshold."""
     if not least.demands:
@@ -88,10 +92,12 @@ def check_robust_loads(
         windows = pairwise(load.windows)
         for _ in range(load.unjudged_movement_aware if worker.parameters == 6 else load.unjudged):
             caller.call(caller.prepare(*next(windows)))
-        judged = Judged(caller, bench.reference_caller(topology, rng), (caller.prepare(*pair) for pair in windows))
-        verdict = judged.after(CALLS if time.monotonic() < ends else 1, least.as_thresholds())
+        drawn = (caller.prepare(*pair) for pair in windows)
+        calls = Judged(caller, bench.reference_caller(topology, rng), drawn)
+        verdict = calls.after(CALLS if time.monotonic() < ends else 1, least.as_thresholds())
         if abs(verdict.margin - 1) < CLOSE:
-            verdict = judged.after(MORE_ROBUST_CALLS, least.as_thresholds())
+            verdict = calls.after(MORE_ROBUST_CALLS, least.as_thresholds())
+        judged(load.name, verdict)
         verdict.demand(load.name)
 
 
@@ -103,14 +109,16 @@ def _check_recorded(
     split: str,
     least: Thresholds,
     rng: np.random.Generator,
+    judged: Note,
 ) -> None:
     where = workload.name if topology == workload.topology else f"{workload.name} without groups"
     caller = Caller(worker, topology, where, rng)
     drawn = (caller.draw(workload, pair) for pair in cycle(workload.pairs(split)))
-    judged = Judged(caller, bench.reference_caller(topology, rng), drawn)
-    verdict = judged.after(CALLS, least)
+    calls = Judged(caller, bench.reference_caller(topology, rng), drawn)
+    verdict = calls.after(CALLS, least)
     if FAR_FROM_BALANCED <= verdict.margin < 1:
-        verdict = judged.after(MORE_CALLS, least)
+        verdict = calls.after(MORE_CALLS, least)
+    judged(where, verdict)
     verdict.demand(where)
 
 

@@ -8,19 +8,42 @@ from numpy.typing import NDArray
 
 from eplb_evolve.errors import CandidateFailure
 from eplb_evolve.evaluation.balance import CallBalance
+from eplb_evolve.evaluation.result import Margin
 from eplb_evolve.evaluation.settings import Thresholds
 
 FAR_FROM_BALANCED = 0.98
 """A margin below which a few calls suffice to say that a candidate is infeasible."""
 
+_IN_WORDS = {
+    "next_window": "mean balancedness on the next window",
+    "same_window": "mean balancedness on the same window",
+    "each_call": "balancedness of the worst call",
+    "worst_layer": "balancedness of the worst layer",
+}
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the constraint holds, the sentence that says why not, and the smallest value / threshold."""
+    """Whether the constraint holds.
+
+    Attributes:
+        reason: the sentence that says why not
+        margin: the smallest value / threshold
+        figures: name (of settings.Thresholds), value and threshold of each figure that something is asked of
+    """
 
     feasible: bool
     reason: str
     margin: float
+    figures: tuple[tuple[str, float, float], ...] = ()
+
+    def margins(self, on: str) -> tuple[Margin, ...]:
+        """Every figure, on a load of this name."""
+        return tuple(Margin(on, *figure) for figure in self.figures)
+
+    def tightest(self, on: str) -> tuple[Margin, ...]:
+        """The figure nearest to its threshold, none where nothing is asked."""
+        return tuple(sorted(self.margins(on), key=lambda each: each.share / each.least)[:1])
 
     def demand(self, where: str) -> None:
         """Raise Infeasible, which names the load, unless the constraint holds."""
@@ -47,14 +70,15 @@ def judge(candidate: Sequence[CallBalance], reference: Sequence[CallBalance], le
 
     each = float((column(candidate, "same_window") / column(reference, "same_window")).min())
     figures = (
-        ("mean balancedness on the next window", of_means("next_window"), least.next_window),
-        ("mean balancedness on the same window", of_means("same_window"), least.same_window),
-        ("balancedness of the worst call", each, least.each_call),
-        ("balancedness of the worst layer", of_means("worst_layer"), least.worst_layer),
+        ("next_window", of_means("next_window"), least.next_window),
+        ("same_window", of_means("same_window"), least.same_window),
+        ("each_call", each, least.each_call),
+        ("worst_layer", of_means("worst_layer"), least.worst_layer),
     )
-    demanded = [figure for figure in figures if figure[2] > 0]
+    demanded = tuple(figure for figure in figures if figure[2] > 0)
     name, value, threshold = min(demanded, key=lambda figure: figure[1] / figure[2], default=("", 1.0, 1.0))
     margin = value / threshold
     if margin >= 1:
-        return Verdict(True, "", margin)
-    return Verdict(False, f"{name} is {value:.4f} x the reference's, at least {threshold:g} x is required", margin)
+        return Verdict(True, "", margin, demanded)
+    reason = f"{_IN_WORDS[name]} is {value:.4f} x the reference's, at least {threshold:g} x is required"
+    return Verdict(False, reason, margin, demanded)

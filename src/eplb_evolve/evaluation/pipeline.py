@@ -6,11 +6,12 @@ from pathlib import Path
 
 from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.block import CANDIDATE, REFERENCE, Block, run_block
-from eplb_evolve.evaluation.candidate import Candidate, failed, read_program, told
+from eplb_evolve.evaluation.candidate import Candidate, failed, hidden, read_program, told
 from eplb_evolve.evaluation.checks import MORE_CALLS
 from eplb_evolve.evaluation.conclusion import conclude
 from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED
 from eplb_evolve.evaluation.objectives import Incumbent, objective
+from eplb_evolve.evaluation.profile import where_time_goes
 from eplb_evolve.evaluation.replay import repeat_here, repeat_in_twin
 from eplb_evolve.evaluation.result import Evaluation, SecondLook
 from eplb_evolve.evaluation.sampling import enough
@@ -23,12 +24,15 @@ HOPELESS = 2.0
 """A search stops timing a candidate once its ratio is this many times the best one's, or its balance is far off."""
 
 
-def evaluate(program: Path, task: Task, bench: Bench, incumbent: Incumbent | None = None) -> Evaluation:
+def evaluate(
+    program: Path, task: Task, bench: Bench, incumbent: Incumbent | None = None, profiled: bool = False
+) -> Evaluation:
     """Judge one program: import, first call, checks on other shapes, timed calls, balance, replay, score.
 
     incumbent: the best program of a search so far; a candidate clearly worse is timed less, and one that seems better
     is measured again beside it. Without it every valid candidate is timed in full and replayed in a twin process. A
-    bad candidate is a result with a reason; UsageError is for a program file that cannot be read.
+    bad candidate is a result with a reason; UsageError is for a program file that cannot be read. profiled: look where
+    the time of its calls goes as well, at the end.
     """
     started, source = time.monotonic(), read_program(program)
     result = failed(program, source, task, bench, "")
@@ -43,7 +47,9 @@ def evaluate(program: Path, task: Task, bench: Bench, incumbent: Incumbent | Non
     if candidate is not None:
         try:
             result = _judged(candidate, result, task, bench, incumbent)
-            result = dataclasses.replace(result, log=candidate.log_tail(task))
+            profile = where_time_goes(candidate, result, task, bench) if profiled and not hidden(task) else ""
+            margins = (*result.margins, *candidate.margins)
+            result = dataclasses.replace(result, log=candidate.log_tail(task), profile=profile, margins=margins)
         finally:
             candidate.close()
     return dataclasses.replace(result, wall_s=time.monotonic() - started)

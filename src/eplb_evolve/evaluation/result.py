@@ -153,6 +153,23 @@ class SecondLook:
 
 
 @dataclass(frozen=True)
+class Margin:
+    """How a figure of the hard constraint stands to its threshold.
+
+    Attributes:
+        on: the load, in words
+        figure: next_window, same_window, each_call or worst_layer, see settings.Thresholds
+        share: balancedness / the reference's on the same calls
+        least: what is asked of it
+    """
+
+    on: str
+    figure: str
+    share: float
+    least: float
+
+
+@dataclass(frozen=True)
 class OnWorkload:
     """What a program that is timed on several workloads did on one of them; see the figures of the same names."""
 
@@ -198,6 +215,8 @@ class Evaluation:
         wall_s: seconds that the whole evaluation took
         log: the end of what the program printed
         on: the figures of each of several workloads
+        margins: of the timed loads every figure; of each other load that was judged the one nearest to its threshold
+        profile: where a call's time goes, in a few lines: the candidate's own word but for the first
     """
 
     program: str
@@ -217,6 +236,8 @@ class Evaluation:
     wall_s: float = 0.0
     log: str = ""
     on: tuple[OnWorkload, ...] = ()
+    margins: tuple[Margin, ...] = ()
+    profile: str = ""
 
     def __post_init__(self) -> None:
         if self.feasible and (self.timing is None or self.balance is None or self.reason):
@@ -261,7 +282,8 @@ class Evaluation:
         for name, kind in _PARTS.items():
             part = getattr(self, name)
             flat |= {each.name: _default(each) if part is None else getattr(part, each.name) for each in fields(kind)}
-        return flat | {"ratio_worst": self.ratio_worst, "on": [asdict(each) for each in self.on]}
+        several = {name: [asdict(each) for each in getattr(self, name)] for name in ("on", "margins")}
+        return flat | {"ratio_worst": self.ratio_worst, **several}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Evaluation":
@@ -277,7 +299,10 @@ class Evaluation:
         own = {each.name: data[each.name] for each in fields(cls) if each.name in data and each.name not in _PARTS}
         on = tuple(map(_on_workload, data.get("on") or ())) if valid else ()
         conditions = Conditions(**{each.name: data[each.name] for each in fields(Conditions)})
-        return cls(**own | parts | {"conditions": conditions, "status": status, "on": on})
+        margins = tuple(
+            Margin(**{each.name: row[each.name] for each in fields(Margin)}) for row in data.get("margins") or ()
+        )
+        return cls(**own | parts | {"conditions": conditions, "status": status, "on": on, "margins": margins})
 
 
 def status_of(data: Mapping[str, Any]) -> Status:

@@ -134,7 +134,8 @@ async def ask(
 
     None where the author has nothing to say: the request is to go on as it is. Both asks share one patience.
     """
-    written = await asyncio.to_thread(author.write, prompt.program)
+    system = next((each["content"] for each in body["messages"] if each.get("role") == "system"), "")
+    written = await asyncio.to_thread(author.write, prompt.program, str(system))
     if written is None:
         return None
     asked, since, messages = Asked(), time.monotonic(), list(written.messages)

@@ -24,8 +24,11 @@ class Written:
 class Author(Protocol):
     """Writes prompts out of what is known of a run."""
 
-    def write(self, parent: str) -> Written | None:
-        """The prompt for a program that OpenEvolve wants changed; None where nothing can be said of the task yet."""
+    def write(self, parent: str, system: str) -> Written | None:
+        """The prompt for a program that OpenEvolve wants changed; None where nothing can be said of the task yet.
+
+        system: OpenEvolve's system message, which may be the user's own.
+        """
 
     def gains(self) -> dict[str, float | None]:
         """What each model's programs gained on the best before them, as runs.models has it."""

@@ -12,7 +12,7 @@ NAME = "eplb-evolve gateway"
 READY, FAILED = "ready: ", "failed: "
 """How the one line begins that it prints at its start."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-LEAST_BUDGET, LEAST_PROGRAM = 8000, 6000
+LEAST_BUDGET, LEAST_PROGRAM = 6000, 6000
 """Bytes of a prompt that holds its sections in short, and of a program worth a search."""
 
 

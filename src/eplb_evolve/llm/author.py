@@ -1,5 +1,6 @@
 """Writes the prompts of a run, out of its folder: ledger, exchanges, and the words about its task."""
 
+import functools
 import random
 import threading
 from pathlib import Path
@@ -22,6 +23,14 @@ _SHARE_OF_GAIN = 0.5
 """The same under another objective: of what the best one has gained on the first program, in points of score."""
 
 
+@functools.cache
+def _stock_system_message() -> str:
+    import openevolve  # takes a second
+
+    folder = Path(openevolve.__file__).parent / "prompts" / "defaults"
+    return (folder / "system_message.txt").read_text(encoding="utf-8").strip()
+
+
 class RunAuthor:
     """The author of one run's prompts. seed: of the choice between a program and the best one."""
 
@@ -30,12 +39,17 @@ class RunAuthor:
         self._ledger, self._proposals = Ledger(run), Proposals(run)
         self._coin, self._lock = random.Random(seed), threading.Lock()
 
-    def write(self, parent: str) -> Written | None:
-        """The prompt for OpenEvolve's parent, or for the run's best where that one is far ahead."""
+    def write(self, parent: str, system: str = "") -> Written | None:
+        """The prompt for OpenEvolve's parent, or for the run's best where that one is far ahead.
+
+        system: a system message of the user's own stands at the end of the task.
+        """
         with self._lock:
             task = read_task(self._run)
             if task is None:
                 return None
+            if system.strip() not in ("", _stock_system_message()):
+                task += f"\n## Notes\n{system.strip()}\n"
             history = self._history()
             best = self._text(history.best)
             base, row = parent, history.row(sha256(parent))

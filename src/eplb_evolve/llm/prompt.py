@@ -25,6 +25,8 @@ time, its last 300 characters: print whether a fast path applies, or which build
 _MOST_RESULT = 2200
 """Bytes of the last result; what a program says of itself comes last in it."""
 _CONTEXT = 2
+LEAST_BESIDE_TASK = len(ANSWER.encode()) + _MOST_RESULT + 600
+"""Bytes that a prompt takes beside the task and the programs, with a table of a few lines."""
 
 
 @dataclass(frozen=True)

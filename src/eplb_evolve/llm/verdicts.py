@@ -36,7 +36,7 @@ def standing(evaluation: Evaluation, other: Evaluation, who: str, objective: str
     better = (mine[1] < theirs[0]) == (metric.better == "lower")
     value, base = evaluation.figure(metric.name), other.figure(metric.name)
     if objective == "time":
-        return f"{base / value:.2g} x as fast as {who}" if better else f"{value / base:.2g} x as slow as {who}"
+        return f"{_times(base / value)} x as fast as {who}" if better else f"{_times(value / base)} x as slow as {who}"
     return f"{'better' if better else 'worse'} than {who}"
 
 
@@ -55,6 +55,10 @@ def failure(evaluation: Evaluation) -> str:
     """What keeps a program from being feasible."""
     word = {Status.INFEASIBLE: "unbalanced", Status.EVALUATOR_FAILED: "not judged, the evaluator failed"}
     return f"{word.get(evaluation.status, 'invalid')}: {sentence(evaluation.reason, _MOST_REASON)}"
+
+
+def _times(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _gain(value: float | None, objective: str) -> str:

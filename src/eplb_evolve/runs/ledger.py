@@ -116,7 +116,9 @@ def parse(line: bytes) -> Entry | None:
         return None
     words = (entry.when, entry.tier, *entry.operators)
     run = entry.evaluation
-    sound = all(map(_sound, (run, run.conditions, run.timing, run.balance, run.serving, run.second_look, *run.on)))
+    sound = all(
+        map(_sound, (run, run.conditions, run.timing, run.balance, run.serving, run.second_look, *run.on, *run.margins))
+    )
     return entry if sound and all(isinstance(word, str) for word in words) else None
 
 

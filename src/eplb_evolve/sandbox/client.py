@@ -22,7 +22,7 @@ from eplb_evolve import machine
 from eplb_evolve.errors import CandidateFailure, EnvironmentProblem, machine_refuses
 from eplb_evolve.hostile_text import without_places
 from eplb_evolve.placement import Ints, Topology
-from eplb_evolve.sandbox import kernel, leftovers
+from eplb_evolve.sandbox import kernel, leftovers, process
 from eplb_evolve.sandbox.files import remove_tree
 from eplb_evolve.sandbox.levels import STRONGEST_ON_GPU, Level
 from eplb_evolve.sandbox.limits import Limits
@@ -257,6 +257,20 @@ class Worker:
             reason = without_places(message["failed"], self._workdir)
             raise CandidateFailure(reason, message.get("public", reason))
         return message
+
+    def used(self) -> tuple[float, int]:
+        """Seconds of processor time and minor page faults of the candidate's process until now, all threads together.
+
+        Zeros where the system does not tell.
+        """
+        seconds, faults = 0.0, 0
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            for pid in process.children(self._timekeeper or 0):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                faults += int(fields[7])
+                for thread in process.threads(pid):
+                    seconds += int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0]) / 1e9
+        return seconds, faults
 
     def log_tail(self) -> str:
         """The end of what the candidate printed, for a person or a proposer to read."""

@@ -9,6 +9,9 @@ from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.timed import Timed
 from eplb_evolve.evaluation.timing import mean_estimate, mean_ratio, pessimistic_ratio
 
+NEAR = 1.1
+"""Times the mark that is called the floor."""
+
 
 class Time:
     """Time relative to the reference's on the same inputs; of several workloads the geometric mean."""
@@ -41,6 +44,17 @@ class Time:
         won, gained = surely < 1, chained * share
         score = time_score(gained if won else max(chained, gained, ratio.ratio))
         return Gain(won, Gap(1 / share, 1 / high, 1 / low), score, math.inf)
+
+
+def at_floor(evaluation: Evaluation) -> bool:
+    """Whether a program takes hardly longer than a call that only fills three new tensors, measured beside it.
+
+    That is a mark, no limit: what uses memory again can be below it.
+    """
+    timing = evaluation.timing
+    return (
+        timing is not None and timing.floor_ratio is not None and timing.ratio_to_reference <= NEAR * timing.floor_ratio
+    )
 
 
 def time_score(ratio_to_reference: float) -> float:
