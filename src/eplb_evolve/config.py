@@ -25,6 +25,7 @@ from eplb_evolve.gateway.parsing import STANDARD_DIFF, Rules
 from eplb_evolve.gateway.required_endpoint import gateway_api_base
 from eplb_evolve.gateway.secret import fault
 from eplb_evolve.gateway.settings import GatewaySettings, PromptSettings
+from eplb_evolve.islands import ONE_ISLAND, Islands
 from eplb_evolve.placement import Topology
 from eplb_evolve.sandbox import Level, Limits
 from eplb_evolve.serving.worth import Serving
@@ -49,6 +50,7 @@ class EplbSection:
         minimum_sandbox_level: refuse to run candidates where the machine allows less
         gateway: what the local endpoint forwards, records and may spend
         prompt: what a forwarded model reads
+        stop_at_floor: end a search by `time` whose best program is at its floor, see objectives.time.at_floor
     """
 
     workload: str | tuple[str, ...] = "dsv3-composite"
@@ -66,6 +68,7 @@ class EplbSection:
     minimum_sandbox_level: Level = "rlimits"
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     prompt: PromptSettings = field(default_factory=PromptSettings)
+    stop_at_floor: bool = False
 
     def task(self, folders: Sequence[Path]) -> Task:
         """What a search's programs are judged on, its workloads loaded from `folders`."""
@@ -101,6 +104,8 @@ class Config:
         evaluation_s: seconds after which it gives one up
         rules: by which it makes programs of replies
         feature_dimensions: figures by which it sorts programs
+        islands: in which it keeps them
+        island_programs: that all islands but the first start from, where they have one of their own
     """
 
     path: Path
@@ -115,6 +120,8 @@ class Config:
     evaluation_s: float
     rules: Rules
     feature_dimensions: tuple[str, ...] = ()
+    islands: Islands = ONE_ISLAND
+    island_programs: tuple[Path, ...] = ()
 
     def check_start(self, program: Path) -> None:
         """UsageError for a program that is too long to start from: OpenEvolve would refuse what is made of it."""
@@ -191,6 +198,8 @@ def read(path: Path, files: bool = True) -> Config:
         evaluation_s=openevolve.evaluator.timeout,
         rules=Rules(openevolve.diff_pattern, openevolve.enforce_evolve_blocks, openevolve.max_code_length),
         feature_dimensions=tuple(openevolve.database.feature_dimensions),
+        islands=Islands(openevolve.database.num_islands, openevolve.database.migration_interval),
+        island_programs=config_paths.island_programs(document, path),
     )
 
 

@@ -5,7 +5,7 @@ OpenEvolve 0.4.1 counts some relative paths from the configuration's folder and 
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,22 +49,30 @@ def template_folder(document: dict[str, Any], path: Path) -> Path | None:
     return next((absolute for place, _, absolute in _paths(document, path) if place == FROM_FILE[0]), None)
 
 
-def standing_alone(path: Path) -> str:
+def island_programs(document: dict[str, Any], path: Path) -> tuple[Path, ...]:
+    """The programs that islands start from."""
+    return tuple(absolute for place, _, absolute in _paths(document, path) if place[:2] == FROM_FILE[1])
+
+
+def standing_alone(path: Path, changes: Mapping[Place, object] | None = None) -> str:
     """The configuration's text with absolute paths: it means the same in any folder, read from any other.
 
-    Comments and form stay, but for a file whose paths cannot be replaced where they stand (anchors): that is written
-    anew.
+    changes: values of sections' keys that are to be others. Comments and form stay, but for a file whose values cannot
+    be replaced where they stand (anchors, keys that it lacks): that is written anew.
     """
     text = config_file.read_text(path)
     document = config_file.parse(text, path)
-    wanted = {place: str(absolute) for place, _, absolute in _paths(document, path)}
-    for place, absolute in wanted.items():
-        _put(document, place, absolute)
+    wanted: dict[Place, object] = {place: str(absolute) for place, _, absolute in _paths(document, path)}
+    for place, value in (changes or {}).items():
+        document.setdefault(str(place[0]), {})
+        wanted = {known: kept for known, kept in wanted.items() if known[: len(place)] != place} | {place: value}
+    for place, value in wanted.items():
+        _put(document, place, value)
     node = yaml.compose(text, yaml.SafeLoader)
-    spans = [(_find(node, place), absolute) for place, absolute in wanted.items()]
-    for scalar, absolute in sorted(spans, key=lambda span: -_start(span[0])):
+    spans = [(_find(node, place), value) for place, value in wanted.items()]
+    for scalar, value in sorted(spans, key=lambda span: -_start(span[0])):
         if scalar is not None:
-            text = _spliced(text, scalar, absolute)
+            text = _spliced(text, scalar, value)
     try:
         same = config_file.parse(text, path) == document
     except UsageError:
@@ -89,7 +97,7 @@ def _key(place: Place) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
 
 
-def _put(document: Any, place: Place, value: str) -> None:
+def _put(document: Any, place: Place, value: object) -> None:
     for part in place[:-1]:
         document = document[part]
     document[place[-1]] = value
@@ -110,7 +118,7 @@ def _start(scalar: yaml.ScalarNode | None) -> int:
     return 0 if scalar is None else int(scalar.start_mark.index)
 
 
-def _spliced(text: str, scalar: yaml.ScalarNode, value: str) -> str:
+def _spliced(text: str, scalar: yaml.ScalarNode, value: object) -> str:
     end = "\n" if scalar.style in ("|", ">") else ""  # these end with their last line
     quoted = json.dumps(value, ensure_ascii=False)
     return text[: scalar.start_mark.index] + quoted + end + text[scalar.end_mark.index :]

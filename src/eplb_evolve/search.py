@@ -28,12 +28,14 @@ from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.candidate import failed
 from eplb_evolve.evaluation.measured import seed_ratio, with_speedup
 from eplb_evolve.evaluation.objectives import Incumbent
+from eplb_evolve.evaluation.objectives.time import AT_FLOOR, at_floor
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.result import Evaluation, Status
 from eplb_evolve.feedback import artifacts, metrics, progress_line
 from eplb_evolve.gateway import lifecycle
 from eplb_evolve.gateway.proxies import keep_loopback_direct
 from eplb_evolve.gateway.settings import Service
+from eplb_evolve.islands import fits, fitting
 from eplb_evolve.llm.task_file import read_task, write_task
 from eplb_evolve.parent_death import die_with_parent
 from eplb_evolve.paths import CONFIG_NAME, SEED_NAME, cache_dir, project_at
@@ -74,6 +76,7 @@ class Search:
             else:
                 self._end_if_useless(evaluation)
                 self.tell_task(evaluation)
+                self._end_at_floor()
         told = artifacts(evaluation, self.task.settings.objective)
         return EvaluationResult(metrics=metrics(evaluation, self.config.feature_dimensions), artifacts=told)
 
@@ -105,6 +108,13 @@ class Search:
             return
         reason = " ".join(evaluation.reason.split())
         self.end(f"the program that the search starts from is invalid: {reason}; mend it, or start from another", 1)
+
+    def _end_at_floor(self) -> None:
+        """End a search whose best program is at its floor, where that is asked for."""
+        best = self.ledger.best(self.task.split)
+        wanted = self.config.eplb.stop_at_floor and self.task.settings.objective == "time"
+        if wanted and best is not None and at_floor(best.evaluation):
+            self.end(f"{AT_FLOOR} (eplb.stop_at_floor)", 0)
 
     def tell_task(self, evaluation: Evaluation) -> None:
         """Write down what a model must know of task and machine, where that is to be done. evaluation: a timed one."""
@@ -186,7 +196,9 @@ def _open(root: Path) -> Search:
     read, run = search.config, given.run
     refuse_another(run, search.task)
     if given.checkpoint is None:
-        read.check_start(given.seed_program)
+        for program in (given.seed_program, *read.island_programs):
+            read.check_start(program)
+        _warn_of_islands(read, given.iterations or read.iterations)
     else:
         refuse_another(given.checkpoint.absolute().parent.parent, search.task)
     preflight.demand(preflight.search_needs(read.eplb.limits, run))
@@ -203,6 +215,16 @@ def _open(root: Path) -> Search:
         file=sys.stderr,
     )
     return search
+
+
+def _warn_of_islands(read: configuration.Config, iterations: int) -> None:
+    """`eplb run` adapts them; here OpenEvolve has read its own already."""
+    if read.llm_models and not read.island_programs and not fits(read.islands, iterations):
+        print(
+            f"eplb: {read.islands.count} islands are many for {iterations} iterations, or exchange programs too "
+            f"seldom; set database.num_islands to {fitting(iterations).count} (eplb run does)",
+            file=sys.stderr,
+        )
 
 
 def _start_gateway(read: configuration.Config, run: Path) -> lifecycle.Endpoint | None:
@@ -277,10 +299,6 @@ def _command_line(root: Path) -> _Given:
 
 def _start(given: _Given, search: Search, root: Path) -> RunInfo:
     read = search.config
-    try:
-        digest = hashlib.sha256(given.seed_program.read_bytes()).hexdigest()
-    except OSError:
-        digest = ""  # OpenEvolve says what is wrong with it
     return RunInfo(
         started=now(),
         command=(Path(sys.argv[0]).name, *(_from(root, argument) for argument in sys.argv[1:])),
@@ -291,11 +309,19 @@ def _start(given: _Given, search: Search, root: Path) -> RunInfo:
         proposer=read.proposer,
         random_seed=read.random_seed,
         seed_program=_from(root, str(given.seed_program)),
-        seed_sha256=digest,
+        seed_sha256=_sha256(given.seed_program),
         config=given.config.read_text(encoding="utf-8"),
         versions=versions(),
         task=identity(search.task),
+        island_programs={_from(root, str(file)): _sha256(file) for file in read.island_programs},
     )
+
+
+def _sha256(program: Path) -> str:
+    try:
+        return hashlib.sha256(program.read_bytes()).hexdigest()
+    except OSError:
+        return ""  # OpenEvolve says what is wrong with it
 
 
 def _from(root: Path, argument: str) -> str:

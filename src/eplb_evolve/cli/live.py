@@ -1,6 +1,7 @@
 """How a running search is shown: a few lines on a terminal, drawn again and again, or one line per evaluation."""
 
 import os
+from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -12,6 +13,7 @@ from rich.text import Text
 from eplb_evolve.board.metrics import BY_NAME
 from eplb_evolve.cli.console import SafeConsole
 from eplb_evolve.evaluation.objectives import objective
+from eplb_evolve.evaluation.objectives.time import AT_FLOOR
 from eplb_evolve.feedback import progress_line
 from eplb_evolve.hostile_text import one_line, printable
 from eplb_evolve.runs.models import in_words
@@ -71,9 +73,8 @@ def display(progress: Progress, run: str, height: int, notice: str = "") -> Rend
     if room > 0 and progress.recent:
         parts.append(Text())
         parts += [_recent(seen, progress) for seen in progress.recent[-room:]]
-    said = notice or state_sentence(progress)
-    if said:
-        parts.append(Text(said, style="yellow"))
+    said = [notice or state_sentence(progress), *at_floor_lines(progress, Path(run))]
+    parts += [Text(line, style="yellow") for line in said if line]
     return Group(*parts)
 
 
@@ -138,6 +139,17 @@ def _best(progress: Progress) -> str:
     if progress.nothing_found:
         how = "what the search started from"
     return printable(f"{', '.join(figures)}; number {seen.number}" + (f", {how}" if how else ""))
+
+
+def at_floor_lines(progress: Progress, run: Path) -> list[str]:
+    """That the best program is at its floor, and the command that goes on from there; none where it is not."""
+    if not progress.at_floor or progress.best is None:
+        return []
+    program = run / progress.best.entry.evaluation.program
+    return [
+        f"At the floor: {AT_FLOOR}:",
+        f"  make evolve CONFIG=configs/net_throughput.yaml SEED={program}",
+    ]
 
 
 def _evaluator_failed(progress: Progress) -> str:

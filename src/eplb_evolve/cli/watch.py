@@ -43,7 +43,7 @@ def watch(
         elif once:
             live.plain_console(sys.stdout).print(live.display(follower.look(), str(run), height=sys.maxsize))
         else:
-            _follow(follower, once, interval, Lines())
+            _follow(follower, once, interval, Lines(run))
     except KeyboardInterrupt:
         raise typer.Exit(STOPPED) from None
 
@@ -64,7 +64,8 @@ def as_dict(progress: Progress, run: Path) -> dict[str, Any]:
 class Lines:
     """Prints what is new since the last look, one line per evaluation, and a sentence when the run stands or ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: Path) -> None:
+        self._run = run
         self._printed = 0
         self._state = ""
 
@@ -80,6 +81,7 @@ class Lines:
                 print(said)
             if progress.state == "ended":
                 print(live.summary(progress))
+                print(*live.at_floor_lines(progress, self._run), sep="\n")
         sys.stdout.flush()
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from eplb_evolve.evaluation.objectives.time import at_floor
+from eplb_evolve.evaluation.objectives.time import AT_FLOOR, at_floor
 from eplb_evolve.evaluation.result import Evaluation, Margin
 from eplb_evolve.hostile_text import clip, printable, sentence
 from eplb_evolve.llm.compilers_said import helpful
@@ -14,10 +14,6 @@ MOST_PRINTED = 300
 _MOST_REASON = 700
 _ELSEWHERE = 3
 """Loads beside the timed one whose balance is told: the tightest."""
-AT_FLOOR = (
-    "The run's best takes hardly longer than a call that only fills three new tensors: its speed has little left to "
-    "gain. What still counts for a server is the balance on the next window and how few experts move."
-)
 
 
 def last_result(row: Row | None, program: str, history: History, objective: str) -> str:
@@ -35,7 +31,7 @@ def last_result(row: Row | None, program: str, history: History, objective: str)
     if evaluation.margins:
         said.append(_balance(evaluation.margins))
     if history.best is not None and history.best.evaluation is not None and objective == "time":
-        said += [AT_FLOOR] if at_floor(history.best.evaluation) else []
+        said += [f"At the mark: {AT_FLOOR}."] if at_floor(history.best.evaluation) else []
     if evaluation.first_call_ms is not None:
         said.append(f"Import and first call took {evaluation.first_call_ms / 1e3:.1f} s.")
     if evaluation.profile:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from eplb_evolve.ending import read_ending
+from eplb_evolve.evaluation.objectives.time import at_floor
 from eplb_evolve.evaluation.result import Status
 from eplb_evolve.gateway.usage import FILE_NAME as USAGE_NAME
 from eplb_evolve.growing_file import GrowingFile
@@ -69,6 +70,7 @@ class Progress:
         why_ended: what kept it from its last iteration, in a sentence; "" when nothing did
         cost_usd: what the models have cost; None when a price is unknown or nothing costs anything
         models: what each took and brought, as far as exchanges are recorded
+        at_floor: whether a search by time has a best program as fast as the mark measured beside it
     """
 
     state: State
@@ -90,6 +92,7 @@ class Progress:
     cost_usd: float | None
     why_ended: str = ""
     models: tuple[ModelShare, ...] = ()
+    at_floor: bool = False
 
     @property
     def feasible_share(self) -> float | None:
@@ -128,7 +131,8 @@ class Follower:
         newest = max(begun, self._ended_at[-1]) if self._ended_at else begun
         earlier = bisect.bisect_left(self._ended_at, begun)
         done = len(self._ended_at)
-        expected = earlier + last.iterations + (not last.resumed) if last else None
+        starting = 0 if last is None or last.resumed else 1 + len(last.island_programs)
+        expected = earlier + last.iterations + starting if last else None
         marks = ([begun] if last else []) + self._ended_at[earlier:]
         span, gaps = _span(marks[-PACE_OVER - 1 :])
         written, ending = self._end_written(begun if last else newest), read_ending(self.run)
@@ -165,6 +169,7 @@ class Follower:
             cost_usd=_cost_usd(self.run / USAGE_NAME),
             why_ended=ending.sentence if ending is not None else "",
             models=shares(self._proposals.all(), self._entries, objective),
+            at_floor=objective == "time" and self._best is not None and at_floor(self._best.entry.evaluation),
         )
 
     def _nothing_found(self) -> bool:

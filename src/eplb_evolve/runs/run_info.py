@@ -34,6 +34,7 @@ class RunInfo:
         config: text of the configuration file
         versions: of Python and the packages that matter
         task: what scores depend on, see same_task; empty for runs from before it was kept
+        island_programs: the other programs that it starts from, file and sha256
     """
 
     started: str
@@ -49,6 +50,7 @@ class RunInfo:
     config: str
     versions: dict[str, str]
     task: dict[str, Any] = field(default_factory=dict)
+    island_programs: dict[str, str] = field(default_factory=dict)
 
 
 def add_start(run: Path, info: RunInfo, kept: str | None = None) -> None:
