@@ -24,7 +24,7 @@ class Author:
     def __init__(self, base=PARENT, known=()):
         self.base, self.known = base, known
 
-    def write(self, _parent):
+    def write(self, _parent, _system):
         if self.base is None:
             return None
         told = [{"role": "system", "content": "the task"}, {"role": "user", "content": f"change {self.base}"}]

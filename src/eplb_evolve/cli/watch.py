@@ -81,7 +81,8 @@ class Lines:
                 print(said)
             if progress.state == "ended":
                 print(live.summary(progress))
-                print(*live.at_floor_lines(progress, self._run), sep="\n")
+                for line in live.at_floor_lines(progress, self._run):
+                    print(line)
         sys.stdout.flush()
 
 

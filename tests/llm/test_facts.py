@@ -1,0 +1,155 @@
+"""What is told of machine, compilers and loads."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from support import ROOT
+
+from eplb_evolve import config, reference
+from eplb_evolve.evaluation.settings import RobustThresholds, Settings
+from eplb_evolve.llm import compiler_facts
+from eplb_evolve.llm.compiler_facts import Compiler, compilers
+from eplb_evolve.llm.facts import Facts, Marks, marks_of, touched_s
+from eplb_evolve.llm.machine_facts import machine_facts
+from eplb_evolve.llm.shape_facts import shape_facts
+from eplb_evolve.llm.task_words import task_words
+from eplb_evolve.paths import cache_dir
+from eplb_evolve.sandbox import Limits
+
+EMPTY = (compiler_facts.PROGRAMS / "empty.py").read_text()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Programs that are quick to try: an honest one, one whose compiler is not there, and the empty one."""
+    (tmp_path / "empty.py").write_text(EMPTY)
+    (tmp_path / "gcc.py").write_text((compiler_facts.PROGRAMS / "gcc.py").read_text())
+    (tmp_path / "gxx.py").write_text("import subprocess\nsubprocess.run(['no-such-compiler'])\n" + EMPTY)
+    return tmp_path
+
+
+def test_compilers_are_tried_in_the_sandbox_once(bench, folder, capfd):
+    found = compilers(bench, Limits(), folder)
+    assert [(each.name, each.seconds is not None) for each in found] == [("gcc", True), ("g++", False)]
+    assert "no-such-compiler" in found[1].why
+    assert "once on this machine" in capfd.readouterr().err
+    assert compilers(bench, Limits(), folder) == found
+    assert capfd.readouterr().err == ""
+    (folder / "gxx.py").write_text(EMPTY)  # another program is another question
+    assert compilers(bench, Limits(), folder)[1].seconds is not None
+
+
+def test_a_broken_cache_is_measured_anew(bench, folder):
+    (folder / "gcc.py").unlink()
+    (folder / "gxx.py").write_text(EMPTY)
+    found = compilers(bench, Limits(call_s=19), folder)
+    newest = max(cache_dir().glob("compilers-*.json"), key=lambda file: file.stat().st_mtime_ns)
+    newest.write_text("[{]")
+    assert [each.name for each in compilers(bench, Limits(call_s=19), folder)] == [each.name for each in found]
+
+
+def test_each_shipped_program_compiles_something_and_is_a_candidate():
+    programs = {file.stem: file.read_text() for file in compiler_facts.PROGRAMS.glob("*.py") if file.stem[0] != "_"}
+    assert set(programs) == {*compiler_facts.NAMES, *compiler_facts.ON_GPU, "empty"}
+    assert all("def rebalance_experts(weight, num_replicas" in text for text in programs.values())
+
+
+def test_a_system_that_tells_nothing_is_no_error(tmp_path):
+    told = machine_facts(proc=tmp_path, system=tmp_path)
+    assert (told.simd, told.caches) == ((), ())
+    assert told.versions["torch"]
+
+
+@pytest.mark.parametrize(
+    ("text", "simd", "model"),
+    [
+        (
+            "cpu family\t: 25\nmodel\t\t: 17\nflags\t: fpu avx2 sse4_2 mmx\n",
+            ("avx2", "sse4_2"),
+            "cpu family 25, model 17",
+        ),
+        ("CPU part\t: 0xd40\nFeatures\t: fp asimd sve\n", ("asimd", "sve"), "cpu part 0xd40"),
+    ],
+)
+def test_processors_of_several_kinds(tmp_path, text, simd, model):
+    (tmp_path / "cpuinfo").write_text(text)
+    level = tmp_path / "devices/system/cpu/cpu0/cache/index2"
+    level.mkdir(parents=True)
+    for name, value in (("level", "2"), ("type", "Unified"), ("size", "1024K")):
+        (level / name).write_text(value + "\n")
+    told = machine_facts(proc=tmp_path, system=tmp_path)
+    assert (told.simd, told.model, told.caches) == (simd, model, ("L2 1024K",))
+
+
+def test_of_the_load_only_the_search_windows_are_told(task):
+    workload = task.workload
+    holdout = {window for pair in workload.pairs("holdout") for window in pair}
+    windows = np.array(workload.windows)
+    windows[sorted(holdout)] = 7.0
+    poisoned = dataclasses.replace(workload, windows=windows)
+    assert shape_facts(poisoned) == shape_facts(workload)
+
+
+def test_the_figures_of_a_load(task):
+    told, workload = shape_facts(task.workload), task.workload
+    counts = [
+        reference.plan(np.array(workload.windows[window]), *workload.topology.as_arguments())[2].max(axis=1)
+        for window, _ in workload.pairs("search")
+    ]
+    assert told.most_replicas == np.max(counts)
+    assert told.rows * told.row_experts == told.layers * told.experts
+    assert 1 / told.row_experts <= told.share_median <= told.share_largest <= 1
+
+
+def facts(task, **changes):
+    shapes = tuple(map(shape_facts, task.workloads))
+    gcc = (Compiler("gcc", 0.21), Compiler("numba", None, "no module named numba"))
+    return Facts(machine_facts(), gcc, shapes, (), Marks(4.2, 0.067, 0.05, 0.012), **changes)
+
+
+def test_the_words_are_the_same_each_time_and_short(task):
+    words = task_words(facts(task), task.settings, 38_000)
+    assert words == task_words(facts(task), task.settings, 38_000)
+    assert len(words.encode()) < 6000
+    assert max(map(len, words.splitlines())) <= 120
+    failing = "numba does not work (no module named numba)"
+    for told in ("ratio 0.067", failing, "gcc 0.2 s", "38000 bytes", "4.2 ms here"):
+        assert told in " ".join(words.split())
+
+
+@pytest.mark.parametrize(
+    ("objective", "says"),
+    [("time", "1 + log2(1 + 100 / ratio)"), ("balance", "2 + 100 x (b - 1)"), ("net_throughput", "100 + the net")],
+)
+def test_each_objective_has_its_own_score(task, objective, says):
+    words = task_words(facts(task), Settings(objective=objective), 38_000)
+    assert says in words
+    assert ("Marks, no limits" in words) == (objective == "time")
+
+
+def test_what_is_not_asked_is_not_told(task):
+    least = dataclasses.replace(task.settings.thresholds, worst_layer=0.0, robust=RobustThresholds(0.0, 0.0, 0.0))
+    words = task_words(facts(task), Settings(thresholds=least), 38_000)
+    assert "worst layer" not in words
+    assert "log-normal" not in words
+
+
+@pytest.mark.parametrize("file", ["evolve_config.yaml", "configs/general.yaml", "configs/net_throughput.yaml"])
+def test_the_shipped_tasks_fit_into_the_budget(file):
+    from eplb_evolve.paths import project
+
+    task = config.read_eplb(ROOT / file).task(project().workloads)
+    words = task_words(facts(task), task.settings, 38_000)
+    assert len(words.encode()) < 6300
+    assert all(shape.name in words for shape in map(shape_facts, task.workloads))
+
+
+def test_marks_are_shares_of_the_reference_s_time(task, bench):
+    from evaluations import evaluated
+
+    marks = marks_of(evaluated(2.0, time_ms=8.0, floor_ratio=0.07, ready_ms=0.2), touched=0.0004)
+    assert (marks.reference_ms, marks.filled) == (4.0, 0.07)
+    assert (marks.touched, marks.ready) == (pytest.approx(0.1), pytest.approx(0.05))
+    assert marks_of(evaluated()) == Marks()
+    assert touched_s(task, bench) >= 0.0
