@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from ledgers import append, entry, started
 from searches import BLIND, processes_of
 from support import ROOT, SEED, free_port
@@ -374,3 +375,56 @@ def test_make_evolve_is_eplb_run():
         ["make", "--no-print-directory", "-n", "evolve", *given], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert said.endswith("bin/eplb run s.py --config c.yaml --output o --iterations 3\n")
+
+
+def test_several_programs_have_an_island_each(eplb, configured, tmp_path, stand_in, boards):
+    told, config, run = stand_in(), configured(free_port()), tmp_path / "run"
+    more = [ROOT / "seeds" / f"{name}.py" for name in ("vllm_batched", "adrs_snake")]
+    code, _, err = eplb("run", SEED, *more, "--config", config, "--output", run, "--iterations", 7)
+    assert code == 0
+    assert "eplb: 3 islands instead of 2: one for each program\n" in err
+    assert json.loads(told.read_text())[1:5] == [
+        "initial_program.py",
+        "evaluator.py",
+        "--config",
+        str(run / "config.yaml"),
+    ]
+    database = yaml.safe_load((run / "config.yaml").read_text())["database"]
+    assert database["island_initial_programs"] == [None, *map(str, more)]
+    assert database["num_islands"] == 3
+
+
+def test_the_records_may_be_what_a_search_starts_from(eplb, tmp_path, stand_in, boards, monkeypatch):
+    monkeypatch.setattr(command.check, "check", lambda _: None)
+    told, run = stand_in(), tmp_path / "run"
+    code, _, err = eplb("run", "--from-records", "--output", run)
+    assert code == 0, err
+    started_from = json.loads(told.read_text())[1]
+    others = yaml.safe_load((run / "config.yaml").read_text())["database"]["island_initial_programs"][1:]
+    assert started_from.startswith("results/records/")
+    assert others
+    assert all(Path(other).name == "program.py" for other in others)
+
+
+@pytest.mark.parametrize(
+    ("programs", "sentence"),
+    [
+        ([SEED, SEED], "are the same program; name it once"),
+        ([SEED, "no/such.py"], "there is no program no/such.py to start from"),
+        ([SEED] * 9, "9 programs to start from; 8 at most"),
+        (["--from-records", SEED], "--from-records names the programs of a new search"),
+    ],
+)
+def test_programs_that_make_no_start_are_one_sentence(eplb, configured, tmp_path, programs, sentence):
+    code, _, err = eplb("run", *programs, "--config", configured(free_port()), "--output", tmp_path / "run")
+    assert code == 2
+    assert sentence in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_ending_that_is_no_failure_leads_to_the_leaderboard(eplb, configured, tmp_path, stand_in, boards):
+    run = tmp_path / "run"
+    ending = {"when": "2026-01-01T00:00:00+00:00", "sentence": "at the floor", "exit_code": 0}
+    stand_in(f"open({str(run / 'ending.json')!r}, 'w').write({json.dumps(ending)!r})")
+    assert eplb("run", "--config", configured(free_port()), "--output", run)[0] == 0
+    assert len(boards) == 1

@@ -198,3 +198,15 @@ def test_a_broken_run_json_is_named(run):
     (run / "run.json").write_text("[{}]")
     with pytest.raises(UsageError, match=r"run\.json is broken"):
         look(run, 0)
+
+
+def test_at_the_floor_that_is_told_with_the_command_that_goes_on(run):
+    started(run, 0, iterations=9)
+    append(run, entry(60, 5.0, floor_ratio=0.07), entry(120, 0.072, floor_ratio=0.07))
+    seen = look(run, 130)
+    assert seen.at_floor
+    said = live.at_floor_lines(seen, run)
+    assert "net throughput" in said[0]
+    assert said[1] == f"  make evolve CONFIG=configs/net_throughput.yaml SEED={run}/programs/p.py"
+    append(run, entry(180, 0.05, floor_ratio=0.01))
+    assert live.at_floor_lines(look(run, 190), run) == []
