@@ -2,9 +2,9 @@
 
     python benchmarks/prompts.py [--save]
 
-"Before" is OpenEvolve's stock prompt with three top and two diverse programs and artifacts; "after" is the gateway's, for
-the same parents out of OpenEvolve's own population. The replies are real programs in every shape that models give them,
-and broken ones (scripted_replies.py). Nothing is timed: a program's figures are those of a shipped program of this
+"Before" is OpenEvolve's stock prompt with three top and two diverse programs and artifacts; "after" is the gateway's,
+for the same parents out of OpenEvolve's own population. The replies are real programs in every shape that models give
+them, and broken ones (scripted_replies.py). Nothing is timed: a program has the figures of a shipped program on this
 machine's board, so that the bytes are those of real figures. --save writes results/benchmarks/prompts.txt.
 """
 
@@ -18,6 +18,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,10 @@ from scripted_replies import SHAPES, Shape, programs
 
 from eplb_evolve import machine
 from eplb_evolve.board.shipped_rows import read_shipped
-from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.config import read_eplb
+from eplb_evolve.evaluation.bench import open_bench
+from eplb_evolve.evaluation.measured import DEEPSEEK_FORM_SHA256
+from eplb_evolve.evaluation.result import Evaluation, Margin
 from eplb_evolve.feedback import artifacts, metrics
 from eplb_evolve.gateway.asking import ask, prompt_in, sha256, told_of
 from eplb_evolve.gateway.author import Written
@@ -43,6 +47,16 @@ from eplb_evolve.paths import project
 from eplb_evolve.runs.ledger import Entry, Ledger, now
 
 REPLIES = 100
+IDEAS = (
+    "Heaps instead of sorting, since only the heaviest items matter.",
+    "One fused numba kernel over all rows; it allocates nothing after the first call.",
+    "The exact greedy in C through ctypes, a row at a time.",
+    "Items are packed in rounds, so that a round is one sort of the GPUs.",
+    "log2phy is as narrow as the largest replica count.",
+)
+LOADS = ("log-normal loads, largest/mean 10", "near-uniform loads", "gptoss20b-phased")
+PROFILE = "rebalance_hierarchical (line 86): 0.123 ms, 27 %, 1 calls"
+FIGURES = (("next_window", 0.985), ("same_window", 0.95), ("each_call", 0.9), ("worst_layer", 0.8))
 SHOWN = (1, 10, 100)
 RULES = Rules(max_code_length=60_000)
 STOCK = ("# Current Program Information", "# Program Evolution History", "# Current Program\n", "\n# Task\n")
@@ -64,8 +78,8 @@ class Scripted:
         text = write(self.words, self.base, self.child)
         message = {"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": text}}]}
         reply = read_reply(json.dumps(message))
-        message_or_none = "" if reply.text is not None else reply.why
-        return Outcome(body, [Attempt(200, "")], None, True, reply, 200 if reply.text else 502, message_or_none, None, final=False)
+        why, status = ("", 200) if reply.text is not None else (reply.why, 502)
+        return Outcome(body, [Attempt(200, "")], None, True, reply, status, why, None, final=False)
 
 
 class Author(RunAuthor):
@@ -73,9 +87,9 @@ class Author(RunAuthor):
 
     scripted: Scripted
 
-    def write(self, parent: str) -> Written | None:
+    def write(self, parent: str, system: str = "") -> Written | None:
         """As the gateway's."""
-        written = super().write(parent)
+        written = super().write(parent, system)
         self.scripted.base = written.base if written is not None else parent
         return written
 
@@ -103,9 +117,12 @@ def play(run: Path) -> tuple[list[dict[str, int]], list[dict[str, int]], list[tu
     config.database.in_memory, config.database.feature_dimensions = True, ["complexity", "diversity"]
     database, sampler = ProgramDatabase(config.database), PromptSampler(config.prompt)
     ledger, recorder = Ledger(run), Recorder(run)
-    write_task(run, (place.results / "benchmarks" / "task.md").read_text())
+    figures = [
+        row.evaluation for row in read_shipped(place.results).rows if row.evaluation.feasible and row.evaluation.timing
+    ]
+    first = next(each for each in figures if each.sha256 == DEEPSEEK_FORM_SHA256)
+    tell_task(run, first)
     author = Author(run, PromptSettings(), "time", 1)
-    figures = [row.evaluation for row in read_shipped(place.results).rows if row.evaluation.feasible and row.evaluation.timing]
     pool, before, after, fates = programs(), [], [], []
 
     def evaluate(source: str, parent: Program | None, iteration: int) -> None:
@@ -141,12 +158,26 @@ def play(run: Path) -> tuple[list[dict[str, int]], list[dict[str, int]], list[tu
     return before, after, fates
 
 
+def tell_task(run: Path, first: Evaluation) -> None:
+    """The words about the shipped configuration's task on this machine."""
+    section = read_eplb(project().config)
+    task = section.task(project().workloads)
+    with closing(open_bench(task.settings)) as bench:
+        write_task(run, task, bench, first, section.prompt, section.prompt.longest_program)
+
+
 def pretended(source: str, like: Evaluation, ledger: Ledger) -> Evaluation:
     """An evaluation of this text with the figures of another one."""
     kept = ledger.keep_program(source.encode(), sha256(source))
     conditions = dataclasses.replace(like.conditions, split="search", workload="dsv3-composite")
     name = str(kept.relative_to(ledger.run))
-    return dataclasses.replace(like, program=name, sha256=sha256(source), conditions=conditions, second_look=None)
+    margins = [Margin("dsv3-composite", figure, 0.9987, least) for figure, least in FIGURES]
+    margins += [Margin(load, "worst_layer", 0.8123, 0.75) for load in LOADS]
+    profile = "\n".join(["0.31 ms of processor time and 74 page faults a call, seen from outside", *[PROFILE] * 4])
+    told = {"margins": tuple(margins), "profile": profile, "log": "fast path: yes, 58 layers of 58\n"}
+    return dataclasses.replace(
+        like, program=name, sha256=sha256(source), conditions=conditions, second_look=None, **told
+    )
 
 
 def stock_prompt(

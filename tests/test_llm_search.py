@@ -24,7 +24,7 @@ from eplb_evolve.runs.trace import sha256
 from eplb_evolve.sandbox import Limits
 
 EPLB = Path(sys.executable).with_name("eplb")
-SECOND = ROOT / "seeds" / "greedy_relabel.py"
+SECOND = SEED.read_text() + "# as slow as the seed\n"
 BATCHED = (ROOT / "seeds" / "vllm_batched.py").read_text()
 WORSE = "Loads are rounded first.\n<<<<<<< SEARCH\n{}\n=======\n{}  # again\n>>>>>>> REPLACE"
 
@@ -56,10 +56,11 @@ def searched(tmp_path, compilers_known):
     again = WORSE.format(line, line)
     whole = f"All layers are packed at once. It is faster.\n```python\n{BATCHED}```"
     steps = [whole, "Diversity matters.", "Diversity matters a lot.", again, again, again, again]
-    run = tmp_path / "run"
+    run, second = tmp_path / "run", tmp_path / "second.py"
+    second.write_text(SECOND)
     with upstream(*map(answer, steps)) as endpoint:
         config = configured(tmp_path, endpoint)
-        arguments = [EPLB, "run", SEED, SECOND, "--config", config, "--output", run, "--iterations", "4"]
+        arguments = [EPLB, "run", SEED, second, "--config", config, "--output", run, "--iterations", "4"]
         done = subprocess.run([*arguments, "--no-leaderboard"], check=False, capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 0, done.stderr[-3000:]
         bodies = list(endpoint.bodies)
@@ -72,15 +73,15 @@ def test_a_search_with_a_model(searched):
     assert f"--config {run / 'config.yaml'}" in said
     exchanges = [json.loads(line) for line in (run / "exchanges.jsonl").read_text().splitlines()]
     first, lost, third, fourth = exchanges
-    seeds = {sha256(SEED.read_text()), sha256(SECOND.read_text())}
+    seeds = {sha256(SEED.read_text()), sha256(SECOND)}
     assert first["parent"] in seeds
     assert (lost["child"], lost["idea"]) == (None, "Diversity matters a lot.")
-    assert (third["base"], third["parent"] in seeds) == (first["child"], True)  # far behind, so the best was changed
+    assert third["base"] == first["child"]  # whatever OpenEvolve drew: the seeds are far behind
     assert fourth["base"] in (first["child"], third["child"])  # what was measured already, or a gain by chance
 
     task = (run / "task.md").read_text()
     assert {body["messages"][0]["content"] for body in bodies} == {task}
-    assert "gcc 0.2 s" in task
+    assert "gcc 0.2 s" in " ".join(task.split())
     prompts = [body["messages"][1]["content"] for body in bodies]
     assert "| seed | - | what the run started from |" in prompts[0]
     assert "| seed 2 | - | what the run started from |" in prompts[0]
@@ -98,7 +99,7 @@ def test_a_search_with_a_model(searched):
         ("m", "Loads are rounded first."),
     ]
     origins = Origins(run, entries, {})
-    assert [origin.name for entry in entries if (origin := origins.of(entry.evaluation))] == [SEED.stem, SECOND.stem]
+    assert [origin.name for entry in entries if (origin := origins.of(entry.evaluation))] == [SEED.stem, "second"]
     trace, rules = recorded(run), read_rules(run / "config.yaml")
     made = [each["child"] for each in exchanges if each["child"]]
     assert [sha256(derive(each, rules)) for each in trace.mutations] == made
