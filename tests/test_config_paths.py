@@ -59,6 +59,8 @@ def test_a_file_is_no_folder_of_templates(place):
         ("diff_user.txt", "{current_program} {curent_metrics}", "OpenEvolve has nothing for {curent_metrics}"),
         ("diff_user.txt", "{current_program} {", "write {{ and }} for braces that are text"),
         ("full_rewrite_user.txt", "{0}", "OpenEvolve has nothing for {0}"),
+        ("full_rewrite_user.txt", "# Task\n{metrics}", "full_rewrite_user.txt lacks {current_program}"),
+        ("diff_user.txt", "# Program\n{current_program}\n# Task", "the gateway cannot find the program in what"),
         ("top_program.txt", "{current_program}", "OpenEvolve has nothing for {current_program}"),
         ("fragments.json", "[", "fragments.json is no JSON object"),
         ("fragments.json", "[]", "fragments.json is no JSON object"),
@@ -87,7 +89,8 @@ def test_a_message_that_says_nothing(place, prompt, sentence):
 
 
 def test_own_templates_variations_and_patterns_are_fine(place):
-    (place / "prompts" / "diff_user.txt").write_text("{hint} {current_program} {metrics} {{}}")
+    shows = "{hint} {{}}\n# Current Program\n```{language}\n{current_program}\n```\n\n# Task\n{metrics}"
+    (place / "prompts" / "diff_user.txt").write_text(shows)
     (place / "prompts" / "explorer.txt").write_text("Explore {anything}.")
     prompt = {"template_variations": {"hint": ["be bold", "be fast"]}, "island_system_messages": ["explorer", None]}
     config.read(written(place, prompt, diff_pattern="FIND(.*?)PUT(.*?)END"))

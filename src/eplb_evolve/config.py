@@ -178,7 +178,8 @@ def read(path: Path, files: bool = True) -> Config:
         config_values.check_gateway(api_base, eplb.gateway.models, path)
     if files:
         config_paths.check(document, path)
-        config_templates.check(openevolve, config_paths.template_folder(document, path), path)
+        folder = config_paths.template_folder(document, path)
+        config_templates.check(openevolve, folder, path, served=api_base is not None)
     if eplb.prompt.write and eplb.gateway.models:
         _check_prompt(openevolve, path)
     return Config(

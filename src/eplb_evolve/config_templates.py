@@ -1,5 +1,6 @@
 """A configuration's prompt templates: with a wrong one OpenEvolve uses its own, or fails at each proposal."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eplb_evolve.errors import UsageError, suggestion
+from eplb_evolve.proposer.prompt import UnknownPrompt, read_prompt
 
 _FRAGMENTS = "fragments.json"
 _USER_FIELDS = {
@@ -18,14 +20,16 @@ _USER_FIELDS = {
 _REPLY = "<<<<<<< SEARCH\na\n=======\nb\n>>>>>>> REPLACE\n"
 """What OpenEvolve's own prompt asks for."""
 _USER = ("diff_user", "full_rewrite_user")
+_PROGRAM = "def rebalance_experts():\n    pass\n"
 _AS_THEY_ARE = ("system_message", "evaluator_system_message", "system_message_changes_description")
 """Templates that nothing is put into."""
 
 
-def check(read: Any, folder: Path | None, path: Path) -> None:
+def check(read: Any, folder: Path | None, path: Path, served: bool = False) -> None:
     """UsageError for a folder of templates that is none, a template that cannot be filled, or a name of none.
 
-    read: OpenEvolve's configuration. folder: its template_dir, absolute. path: the file.
+    read: OpenEvolve's configuration. folder: its template_dir, absolute. path: the file. served: whether the gateway
+    must find the program in a prompt.
     """
     prompt, own = read.prompt, _shipped()
     used = prompt.template_variations if prompt.use_template_stochasticity else {}
@@ -34,6 +38,9 @@ def check(read: Any, folder: Path | None, path: Path) -> None:
         _check_folder(folder, own, f"{path}: prompt.template_dir")
         for file in sorted(folder.glob("*.txt")):
             _check_template(file, own, variations, f"{path}: prompt.template_dir")
+        for file in (folder / f"{name}.txt" for name in _USER):
+            if file.exists():
+                _check_program(file, variations, served, f"{path}: prompt.template_dir")
         _check_fragments(folder / _FRAGMENTS, f"{path}: prompt.template_dir")
     for key, texts in used.items():
         for text in texts:
@@ -94,6 +101,22 @@ def _check_template(file: Path, own: set[str], variations: set[str], where: str)
     else:
         known = _fields((_shipped_folder() / file.name).read_text(encoding="utf-8"))
     _check_fields(text, known, f"{where}: {file}")
+
+
+def _check_program(file: Path, variations: set[str], served: bool, where: str) -> None:
+    """A template of user messages must show the program, and where the gateway can find it if it must."""
+    text = _read(file, where)
+    if "current_program" not in _fields(text):
+        raise UsageError(f"{where}: {file} lacks {{current_program}}, so no model is shown the program; put it in")
+    filled = text.format_map(dict.fromkeys(_USER_FIELDS | variations, "x") | {"current_program": _PROGRAM})
+    found = ""
+    with contextlib.suppress(UnknownPrompt):
+        found = read_prompt(filled).program
+    if served and found != _PROGRAM:
+        raise UsageError(
+            f"{where}: the gateway cannot find the program in what {file} makes; it stands after the line "
+            "`# Current Program` between two lines of ```, and before the line `# Task`"
+        )
 
 
 def _check_fields(text: str, known: set[str], where: str) -> None:

@@ -260,3 +260,11 @@ def test_a_margin_is_told_in_points():
     from eplb_evolve.llm.last_result import _margin
 
     assert _margin(Margin("x", "each_call", 0.95, 0.9)) == "each call 0.9500 (0.9, +5.0)"
+
+
+def test_words_of_the_user_s_own_beyond_the_budget_are_cut_and_that_is_said_once(run, capfd):
+    writer = author(run)
+    for _ in range(2):
+        system = writer.write(SEED, "Think. " * 3000).messages[0]["content"]
+        assert 5000 < len(system.encode()) < 7000
+    assert capfd.readouterr().err.count("the system message has 21010 bytes, and eplb.prompt.budget leaves") == 1

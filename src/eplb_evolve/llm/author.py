@@ -2,6 +2,7 @@
 
 import functools
 import random
+import sys
 import threading
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.gateway.author import Written
 from eplb_evolve.gateway.settings import PromptSettings
 from eplb_evolve.llm.history import History, Row
-from eplb_evolve.llm.prompt import compose
+from eplb_evolve.llm.prompt import LEAST_BESIDE_TASK, compose
 from eplb_evolve.llm.task_file import read_task
 from eplb_evolve.runs.ledger import Ledger
 from eplb_evolve.runs.models import shares
@@ -37,6 +38,7 @@ class RunAuthor:
     def __init__(self, run: Path, settings: PromptSettings, objective: str, seed: int = 0) -> None:
         self._run, self._settings, self._objective = run, settings, objective
         self._ledger, self._proposals = Ledger(run), Proposals(run)
+        self._said = False
         self._coin, self._lock = random.Random(seed), threading.Lock()
 
     def write(self, parent: str, system: str = "") -> Written | None:
@@ -49,7 +51,7 @@ class RunAuthor:
             if task is None:
                 return None
             if system.strip() not in ("", _stock_system_message()):
-                task += f"\n## Notes\n{system.strip()}\n"
+                task += self._notes(system.strip(), self._settings.budget - len(task.encode()) - LEAST_BESIDE_TASK)
             history = self._history()
             best = self._text(history.best)
             base, row = parent, history.row(sha256(parent))
@@ -63,6 +65,21 @@ class RunAuthor:
         with self._lock:
             row = self._history().row(sha256(program))
         return "" if row is None else row.name if row.name.startswith("seed") else f"proposal {row.name}"
+
+    def _notes(self, words: str, room: int) -> str:
+        """The user's own words, as many as the budget has room for."""
+        head = "\n## Notes\n"
+        whole = f"{head}{words}\n".encode()
+        if len(whole) > room and not self._said:
+            self._said = True
+            print(
+                f"eplb gateway: the system message has {len(whole)} bytes, and eplb.prompt.budget leaves "
+                f"{max(room, 0)}: the rest is not told; shorten it, or raise the budget",
+                file=sys.stderr,
+                flush=True,
+            )
+        kept = whole[:room].decode("utf-8", "ignore") if room > len(head) else ""
+        return kept if not kept or kept.endswith("\n") else kept + "\n"
 
     def gains(self) -> dict[str, float | None]:
         """What each model's programs gained on the best before them."""
