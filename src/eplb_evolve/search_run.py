@@ -1,5 +1,6 @@
 """One run of a search, in the process that evaluates: its task, its ledger, the bench, and when it must end."""
 
+import hashlib
 import multiprocessing
 import os
 import signal
@@ -90,7 +91,13 @@ class Search:
         if multiprocessing.parent_process() is not None or evaluation.valid:
             return
         reason = " ".join(evaluation.reason.split())
-        self.end(f"the program that the search starts from is invalid: {reason}; mend it, or start from another", 1)
+        islands = self.config.island_programs
+        which = next(
+            (f" {each}" for each in islands if hashlib.sha256(each.read_bytes()).hexdigest() == evaluation.sha256), ""
+        )
+        self.end(
+            f"the program{which} that the search starts from is invalid: {reason}; mend it, or start from another", 1
+        )
 
     def _end_at_floor(self) -> None:
         """End a search whose best program is at its floor, where that is asked for."""

@@ -102,15 +102,21 @@ def test_what_makes_no_program_is_asked_again_once_with_the_reason(forward, run,
 
 def test_after_the_second_time_it_is_lost(forward, run):
     with upstream(answer("An essay. It goes on."), answer("Another essay.")) as endpoint:
-        with pytest.raises(openai.InternalServerError, match="holds no program"):
-            complete(forward(endpoint, author=Author()), ask(PARENT))
+        said = content(complete(forward(endpoint, author=Author()), ask(PARENT)))
         assert len(endpoint.bodies) == 2
+    assert said.startswith("No program: The reply holds no program")
+    assert not extract_diffs(said)
     (line,) = lines(run)
     assert (line["child"], line["parsed"]) == (None, False)
     assert "holds no program" in line["lost"]
     assert line["idea"] == "Another essay."
     assert (run / "failed_replies" / "0001.txt").read_text() == "Another essay."
     assert json.loads((run / "usage.json").read_text())["models"]["m"]["lost"] == 1
+
+
+def test_a_lost_reply_is_an_error_where_openevolve_would_take_any_text_for_a_program(forward):
+    with upstream(answer("An essay.")) as endpoint, pytest.raises(openai.InternalServerError, match="holds no program"):
+        complete(forward(endpoint, author=Author()), ask(PARENT, diff=False))
 
 
 def test_a_program_that_was_measured_is_not_measured_again(forward, run):
@@ -138,8 +144,8 @@ def test_an_error_or_a_refusal_is_not_asked_about(forward, run, final):
 
 def test_at_the_cap_nothing_is_asked_again(forward):
     with upstream(answer("An essay.", 1_000_000)) as endpoint:
-        with pytest.raises(openai.InternalServerError, match="holds no program"):
-            complete(forward(endpoint, author=Author(), max_cost=0.5), ask(PARENT))
+        said = content(complete(forward(endpoint, author=Author(), max_cost=0.5), ask(PARENT)))
+        assert said.startswith("No program: ")
         assert len(endpoint.bodies) == 1
 
 

@@ -35,6 +35,9 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration for opene
         cap = f"stops at {gateway.max_cost:.2f} USD" if gateway.max_cost is not None else "no max_cost"
         record = "records" if gateway.records else "does not record"
         options.say(f"  gateway   at {read.gateway_api_base}: {record}, {cap}")
+    if read.writes_prompts:
+        prompt = section.prompt
+        options.say(f"  prompt    {prompt.limit:,} bytes at most, {prompt.budget:,} of them beside the programs")
     if read.direct_models:
         names = ", ".join(read.direct_models)
         options.say(f"  direct    {names}: OpenEvolve itself asks the endpoint. Nothing is probed, tried")

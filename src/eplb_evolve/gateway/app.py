@@ -17,12 +17,13 @@ from starlette.routing import Route
 from eplb_evolve.errors import suggestion
 from eplb_evolve.gateway.asking import Asked, as_it_is, ask, prompt_in, told_of
 from eplb_evolve.gateway.author import Author
-from eplb_evolve.gateway.failure import fail
+from eplb_evolve.gateway.bodies import completion, fail
 from eplb_evolve.gateway.local import BEHAVIOURS, DryRun, LocalModels
 from eplb_evolve.gateway.record import Attempt, Exchange, Recorder, Told
 from eplb_evolve.gateway.settings import NAME, Service
 from eplb_evolve.gateway.stop import Cap, Patience, Stop
 from eplb_evolve.gateway.usage import Totals, Usage
+from eplb_evolve.hostile_text import sentence
 from eplb_evolve.proposer.embedded import CannotAnswer
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Gateway:
             self._keep(Exchange(name, body, reply, seconds, parsed, attempts=[Attempt(200, "")], told=told))
             if parsed is not False:
                 self._stop.under_way.delivered()
-        return JSONResponse(_completion(name, reply))
+        return JSONResponse(completion(name, reply))
 
     async def _forward(self, name: str, body: dict[str, Any], text: str) -> JSONResponse:
         with self._stop.under_way.answering():
@@ -151,6 +152,8 @@ class Gateway:
             asked = Asked([upstream.broken(body, problem)], parsed=False)
             asked.why = asked.last.message
         self._patience.note("" if asked.parsed is not False else _about(upstream.place, asked.why), asked.last.final)
+        if asked.told.lost and asked.told.openevolve is not None:
+            print(f"eplb gateway: {name}: no program: {sentence(asked.why)}", file=sys.stderr, flush=True)
         self._keep(asked.exchange(name, time.perf_counter() - started), asked)
         return asked.response(), asked.parsed
 
@@ -220,18 +223,6 @@ def _user_text(body: dict[str, Any]) -> str:
     if not texts:
         raise BadRequest("the request has no user message with text")
     return str(texts[-1])
-
-
-def _completion(model: str, text: str) -> dict[str, Any]:
-    message = {"role": "assistant", "content": text}
-    return {
-        "id": f"chatcmpl-{time.time_ns()}",
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": model,
-        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-        "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
-    }
 
 
 async def _nothing_here(request: Request, _: Exception) -> JSONResponse:

@@ -10,15 +10,15 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from eplb_evolve.gateway.author import Author, Message
+from eplb_evolve.gateway.bodies import completion, fail
 from eplb_evolve.gateway.edits.apply import Unusable, child_of
 from eplb_evolve.gateway.edits.carry import carried, within_blocks
 from eplb_evolve.gateway.edits.ideas import idea_of
-from eplb_evolve.gateway.failure import fail
 from eplb_evolve.gateway.parsing import Rules, program_of
 from eplb_evolve.gateway.record import Attempt, Exchange, Told
 from eplb_evolve.gateway.upstream import Outcome, Upstream
 from eplb_evolve.gateway.usage import Usage
-from eplb_evolve.hostile_text import clip
+from eplb_evolve.hostile_text import clip, sentence
 from eplb_evolve.proposer.prompt import Prompt, UnknownPrompt, read_prompt
 
 _ASKS = 2
@@ -40,6 +40,7 @@ class Asked:
         handed_on: the reply as OpenEvolve gets it; None: as it came
         parsed: whether OpenEvolve makes a program of it; None where the prompt is not one of its own
         why: why it makes none
+        wants_diff: whether OpenEvolve reads replies as diffs; a text without one is no program then
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
@@ -47,6 +48,7 @@ class Asked:
     handed_on: str | None = None
     parsed: bool | None = False
     why: str = ""
+    wants_diff: bool = False
 
     @property
     def last(self) -> Outcome:
@@ -77,8 +79,10 @@ class Asked:
         last = self.last
         if last.message:
             return fail(last.status, self.why)
-        if self.parsed is False and (last.reply.doubt or self.told.openevolve is not None):
+        if self.parsed is False and (last.reply.doubt or self.told.openevolve is not None) and not self.wants_diff:
             return fail(502, self.why)
+        if self.parsed is False and self.told.openevolve is not None:  # of which OpenEvolve says a line, not three
+            return JSONResponse(completion(str(last.request.get("model")), f"No program: {sentence(self.why)}"))
         if self.handed_on is None:
             return JSONResponse(last.reply.body)
         choice = last.reply.body["choices"][0]
@@ -138,7 +142,7 @@ async def ask(
     written = await asyncio.to_thread(author.write, prompt.program, str(system))
     if written is None:
         return None
-    asked, since, messages = Asked(), time.monotonic(), list(written.messages)
+    asked, since, messages = Asked(wants_diff=prompt.wants_diff), time.monotonic(), list(written.messages)
     asked.told = Told(body["messages"], sha256(prompt.program), sha256(written.base), sections=written.sizes)
     for number in range(_ASKS):
         outcome = await upstream.forward({**body, "messages": messages}, stop, since)

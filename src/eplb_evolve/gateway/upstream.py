@@ -161,7 +161,7 @@ class Upstream:
 
     def broken(self, body: dict[str, Any], problem: Exception) -> Outcome:
         """What a request came to that broke the gateway itself."""
-        why = f"the gateway cannot read its answer ({type(problem).__name__})"
+        why = f"the gateway itself failed at this request ({type(problem).__name__})"
         return Outcome(self.request(body), [Attempt(None, why)], None, False, Reply(), 502, why, None, final=False)
 
     def _transient(self, answer: _Answer) -> bool:

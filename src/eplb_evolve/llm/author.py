@@ -83,8 +83,9 @@ class RunAuthor:
 
     def gains(self) -> dict[str, float | None]:
         """What each model's programs gained on the best before them."""
-        entries = [each for each in self._ledger.entries() if each.evaluation.conditions.split == "search"]
-        return {each.model: each.gain for each in shares(self._proposals.all(), entries, self._objective)}
+        with self._lock:
+            entries = [each for each in self._ledger.entries() if each.evaluation.conditions.split == "search"]
+            return {each.model: each.gain for each in shares(self._proposals.all(), entries, self._objective)}
 
     def _history(self) -> History:
         return History(self._ledger.entries(), self._proposals.all())
