@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.errors import CandidateFailure, EnvironmentProblem
 from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.calls import warm
 from eplb_evolve.evaluation.candidate import Candidate
@@ -54,12 +54,20 @@ rebalance_experts = _with_a_profile(rebalance_experts, "MARK")
 
 
 def where_time_goes(candidate: Candidate, result: Evaluation, task: Task, bench: Bench) -> str:
-    """A line from outside and up to four from its own profiler, each scrubbed; "" for a program that was not timed."""
+    """A line from outside and up to four from its own profiler, each scrubbed; "" for a program that was not timed.
+
+    The program has been judged: that it fails now, or that the machine has no room for this, costs these lines alone.
+    """
     if result.timing is None:
         return ""
     lines = []
-    with contextlib.suppress(CandidateFailure):  # it has been judged: what it does now is its own loss
-        lines = [_outside(candidate, task.each[0])]
+    with contextlib.suppress(CandidateFailure, EnvironmentProblem, OSError):
+        try:
+            lines = [_outside(candidate, task.each[0])]
+        except CandidateFailure:
+            if candidate.kept:  # its process is gone: the next comparison starts another
+                bench.drop_incumbent()
+            raise
         if (result.first_call_ms or 0.0) < MOST_FIRST_CALL_MS:
             lines += _profiled(candidate.program, task.each[0], bench)
     return "\n".join(lines)
@@ -92,4 +100,4 @@ def _profiled(program: Path, task: Task, bench: Bench) -> list[str]:
         finally:
             worker.close()
     found = [line.partition(mark)[2] for line in said.splitlines() if mark in line]
-    return [sentence(line, _MOST) for line in found[:_LINES]]
+    return [sentence(line).encode("ascii", "backslashreplace").decode()[:_MOST] for line in found[:_LINES]]

@@ -259,17 +259,15 @@ class Worker:
         return message
 
     def used(self) -> tuple[float, int]:
-        """Seconds of processor time and minor page faults of the candidate's process until now, all threads together.
+        """Seconds of processor time and minor page faults of the candidate's process until now, threads that ended too.
 
         Zeros where the system does not tell.
         """
         seconds, faults = 0.0, 0
         with contextlib.suppress(OSError, ValueError, IndexError):
             for pid in process.children(self._timekeeper or 0):
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                faults += int(fields[7])
-                for thread in process.threads(pid):
-                    seconds += int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0]) / 1e9
+                faults += int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
+                seconds += process.processor_seconds(pid)
         return seconds, faults
 
     def log_tail(self) -> str:
