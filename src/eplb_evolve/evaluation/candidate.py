@@ -1,5 +1,6 @@
 """A candidate in its worker, step by step; what goes wrong with it is a result with a reason."""
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.util
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eplb_evolve.errors import CandidateFailure, UsageError
+from eplb_evolve.errors import CandidateFailure, EnvironmentProblem, UsageError
 from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.calls import Caller
 from eplb_evolve.evaluation.checks import check_other_shapes
@@ -31,6 +32,7 @@ class Candidate:
         _check_text(source)
         self.program, self.rng, self.kept = program, np.random.default_rng(), False
         self.margins: list[Margin] = []
+        self._printed: str | None = None
         self._bench, began = bench, time.monotonic()
         self.worker: Worker = bench.zygote.spawn(program, task.settings.limits)
         self._import_s = time.monotonic() - began
@@ -58,9 +60,23 @@ class Candidate:
     def _note(self, load: str, verdict: Verdict) -> None:
         self.margins += verdict.tightest(load)
 
-    def log_tail(self, task: Task) -> str:
-        """The end of what it printed; nothing where that could hold windows that a search must not see."""
-        return "" if hidden(task) else self.worker.log_tail()
+    def listen(self) -> None:
+        """Keep what it printed until now: what timed calls print could flood that. Raises CandidateFailure."""
+        self.worker.write_out()
+        self._printed = self.worker.log_tail()
+
+    def log_tail(self, result: Evaluation, task: Task) -> str:
+        """The end of what it printed before it was timed, of an invalid one the end of everything.
+
+        Nothing where that could hold windows that a search must not see.
+        """
+        if hidden(task):
+            return ""
+        if self._printed is not None and result.valid:
+            return self._printed
+        with contextlib.suppress(CandidateFailure, EnvironmentProblem):  # one that has failed wrote it out
+            self.worker.write_out()
+        return self.worker.log_tail()
 
     def close(self) -> None:
         """End its worker."""

@@ -49,7 +49,8 @@ def evaluate(
             result = _judged(candidate, result, task, bench, incumbent)
             profile = where_time_goes(candidate, result, task, bench) if profiled and not hidden(task) else ""
             margins = (*result.margins, *candidate.margins)
-            result = dataclasses.replace(result, log=candidate.log_tail(task), profile=profile, margins=margins)
+            log = candidate.log_tail(result, task)
+            result = dataclasses.replace(result, log=log, profile=profile, margins=margins)
         finally:
             candidate.close()
     return dataclasses.replace(result, wall_s=time.monotonic() - started)
@@ -63,6 +64,7 @@ def _judged(
 
     def timed() -> Evaluation:
         candidate.check_other_shapes(task)
+        candidate.listen()
         return _timed(candidate, result, task, bench, incumbent)
 
     result = told(result, first_called, task)

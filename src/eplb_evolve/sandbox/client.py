@@ -270,6 +270,10 @@ class Worker:
                 seconds += process.processor_seconds(pid)
         return seconds, faults
 
+    def write_out(self) -> None:
+        """Have the candidate's process write what it printed to the log; untimed. Raises CandidateFailure."""
+        self._request({"write_out": True}, self._limits.call_s, None)
+
     def log_tail(self) -> str:
         """The end of what the candidate printed, for a person or a proposer to read."""
         size = os.fstat(self._log).st_size

@@ -50,6 +50,9 @@ def run(descriptors: list[int], program: str, confinement: Confinement, limits: 
             if "flush" in request:
                 keeper.flush(request["limit"], request["cpus"])
                 protocol.send(control, {"flushed": True})
+            elif "write_out" in request:
+                keeper.write_out(request["limit"])
+                protocol.send(control, {"written": True})
             else:
                 protocol.send(control, keeper.call(request["call"], request["limit"], request["cpus"]))
     except CandidateFailure as failure:
@@ -143,6 +146,13 @@ class Timekeeper:
         nonce = _nonce()
         _, seconds = self._exchange(json.dumps({"nonce": nonce, "flush": True}).encode(), nonce, "call", limit)
         self._owed = max(0.0, seconds - FREE_FLUSH_S)
+
+    def write_out(self, limit: float) -> None:
+        """Let the worker write what it printed. That can run code of the program: never between timed calls."""
+        self._hold(self._processors)
+        nonce = _nonce()
+        self._exchange(json.dumps({"nonce": nonce, "write_out": True}).encode(), nonce, "call", limit)
+        trim_log(self._log)
 
     def call(self, call: dict[str, Any], limit: float, cpus: list[int] | None) -> dict[str, Any]:
         """One call; `cpus` are the processors it may use, None for all."""

@@ -79,6 +79,9 @@ def run(
                 rebalance = _load(Path(program))
                 answer["parameters"] = _count_parameters(rebalance)
                 stage = "call"
+            elif "write_out" in message:
+                with contextlib.suppress(BaseException):  # the candidate's own object
+                    sys.stdout.flush()
             else:
                 device.flush()
             protocol.send(channel, answer)
