@@ -4,11 +4,10 @@ import re
 
 import pytest
 from conftest import HEADER
-from support import ROOT, SEED
+from support import SEED
 
 from eplb_evolve.evaluation import profile
 from eplb_evolve.evaluation.pipeline import evaluate
-from eplb_evolve.runs.ledger import Entry, parse
 
 END = "\n\n# EVOLVE-BLOCK-END"
 
@@ -32,15 +31,12 @@ def test_a_python_program_tells_its_functions(tmp_path, task, bench):
 @pytest.mark.parametrize(
     "tail",
     [
-        "import sys\nsys.setprofile(None)\nif 'cProfile' in sys.modules:\n    raise SystemExit\n",
         "_inner = rebalance_experts\ndef rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):\n"
         "    import sys\n    if sys.getprofile() is not None:\n        raise ValueError('watched')\n"
         "    return _inner(weight, num_replicas, num_groups, num_nodes, num_gpus)\n",
-        "import builtins\nbuiltins.print = None\n",
-        "import cProfile\ncProfile.Profile = None\n",
         "print('\\x1b[2J' * 4000)\n",
     ],
-    ids=["exits", "refuses to be watched", "no print", "no profiler", "floods"],
+    ids=["refuses to be watched", "floods"],
 )
 def test_a_program_that_resists_loses_its_profile_alone(tmp_path, task, bench, tail):
     found = profiled(tmp_path, task, bench, lambda text: text.replace(END, f"\n\n{tail}{END}"))
@@ -59,34 +55,3 @@ def test_what_was_not_timed_has_none(tmp_path, task, bench):
     program = tmp_path / "program.py"
     program.write_text(HEADER + "    raise ValueError\n")
     assert evaluate(program, task, bench, profiled=True).profile == ""
-
-
-def test_margins_of_a_good_program(tmp_path, task, bench):
-    found = evaluate(SEED, task, bench)
-    name = task.workload.name
-    assert [each.figure for each in found.margins if each.on == name] == [
-        *("next_window", "same_window", "each_call", "worst_layer")
-    ]
-    assert {each.least for each in found.margins if each.figure == "next_window" and each.on == name} == {0.985}
-    assert all(each.share >= each.least for each in found.margins)
-    line = parse(_line(found))
-    assert line.evaluation.margins == found.margins
-    assert line.evaluation.profile == ""
-
-
-def test_margins_of_a_program_that_falls_short(task, bench):
-    found = evaluate(ROOT / "seeds" / "random_placement.py", task, bench)
-    assert not found.feasible
-    assert min(each.share / each.least for each in found.margins) < 1
-
-
-def test_a_line_with_margins_that_are_none_is_skipped(task, bench):
-    found = evaluate(SEED, task, bench)
-    assert parse(_line(found).replace(b'"figure": "each_call"', b'"figure": 7')) is None
-
-
-def _line(evaluation):
-    import json
-
-    entry = Entry(evaluation, "2026-01-01T00:00:00+00:00")
-    return json.dumps({"when": entry.when, "tier": "", "operators": [], **evaluation.as_dict()}).encode()
