@@ -24,10 +24,11 @@ def adds(name):
 
 
 def configured(folder, endpoint, **gateway):
-    """A configuration whose only model is the endpoint's."""
+    """A configuration whose only model is the endpoint's, which reads OpenEvolve's own prompts."""
     llm = {"models": [{"name": "m", "weight": 1.0}], "timeout": 60, "retries": 0}
     models = {"m": {"api_base": endpoint.api_base}}
     section = {"gateway": {"models": models, "retry_seconds": 1.0, "request_timeout_s": 5.0} | gateway}
+    section["prompt"] = {"write": False}
     return write_config(folder, free_port(), llm=llm, eplb=section)
 
 

@@ -428,3 +428,30 @@ def test_an_ending_that_is_no_failure_leads_to_the_leaderboard(eplb, configured,
     stand_in(f"open({str(run / 'ending.json')!r}, 'w').write({json.dumps(ending)!r})")
     assert eplb("run", "--config", configured(free_port()), "--output", run)[0] == 0
     assert len(boards) == 1
+
+
+@pytest.mark.parametrize(
+    ("islands", "interval", "iterations", "said", "adapted"),
+    [
+        (3, 20, 16, "eplb: one island instead of 3, for 16 iterations\n", (1, 5)),
+        (3, 20, 60, "eplb: 2 islands instead of 3, which exchange programs every 6 of their own, for 60", (2, 6)),
+        (2, 90, 60, "eplb: islands exchange programs every 6 of their own instead of 90, for 60", (2, 6)),
+        (1, 20, 16, "", None),
+    ],
+)
+def test_islands_of_a_search_with_an_llm_fit_its_iterations(
+    eplb, configured, tmp_path, stand_in, boards, islands, interval, iterations, said, adapted
+):
+    stand_in()
+    llm = {"models": [{"name": "m", "weight": 1.0}], "timeout": 1200}
+    database = {"num_islands": islands, "migration_interval": interval}
+    models = {"m": {"api_base": "http://127.0.0.1:9/v1"}}
+    config = configured(free_port(), llm=llm, database=database, eplb={"gateway": {"models": models}})
+    code, _, err = eplb("run", "--config", config, "--output", tmp_path / "run", "--iterations", iterations)
+    assert code == 0, err
+    assert said in err
+    kept = tmp_path / "run" / "config.yaml"
+    assert kept.exists() == (adapted is not None)
+    if adapted:
+        found = yaml.safe_load(kept.read_text())["database"]
+        assert (found["num_islands"], found["migration_interval"]) == adapted

@@ -115,11 +115,18 @@ def _changes(read: configuration.Config, iterations: int, starts: Sequence[Path]
             return changes | _as_changes(replace(wanted, count=len(starts)))
         return changes
     if read.llm_models and not fits(given, iterations):
-        what = "one island" if wanted.count == 1 else f"{wanted.count} islands"
-        interval = "" if wanted.count == 1 else f", which exchange programs every {wanted.migration_interval}"
-        options.say(f"eplb: {what} instead of {given.count}{interval}: {iterations} iterations allow no more")
+        options.say(f"eplb: {_in_words(given, wanted)}, for {iterations} iterations")
         changes |= _as_changes(wanted)
     return changes
+
+
+def _in_words(given: Islands, wanted: Islands) -> str:
+    if wanted.count == 1:
+        return f"one island instead of {given.count}"
+    exchange = f"exchange programs every {wanted.migration_interval} of their own"
+    if wanted.count == given.count:
+        return f"islands {exchange} instead of {given.migration_interval}"
+    return f"{wanted.count} islands instead of {given.count}, which {exchange}"
 
 
 def _as_changes(islands: Islands) -> dict[Place, object]:
