@@ -140,6 +140,7 @@ def test_the_nearest_lines_are_told_with_their_numbers():
         ("```python\nx = 1\n```\nAfterwards.", ""),
         (f"Bare.\n{WHOLE}", "Bare."),
         ('"""A docstring."""\nimport torch\n', ""),
+        ("<<<<<<< README\nThe new one.", ""),
         ("", ""),
         ("\x1b[31mred\x1b[0m letters", "\\x1b[31mred\\x1b[0m letters"),
     ],

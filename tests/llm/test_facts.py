@@ -10,7 +10,7 @@ from eplb_evolve import config, reference
 from eplb_evolve.evaluation.settings import RobustThresholds, Settings
 from eplb_evolve.llm import compiler_facts
 from eplb_evolve.llm.compiler_facts import Compiler, compilers
-from eplb_evolve.llm.facts import Facts, Marks, marks_of, touched_s
+from eplb_evolve.llm.facts import Facts, Marks, marks_of, touched_share
 from eplb_evolve.llm.machine_facts import machine_facts
 from eplb_evolve.llm.shape_facts import shape_facts
 from eplb_evolve.llm.task_words import task_words
@@ -148,8 +148,8 @@ def test_the_shipped_tasks_fit_into_the_budget(file):
 def test_marks_are_shares_of_the_reference_s_time(task, bench):
     from evaluations import evaluated
 
-    marks = marks_of(evaluated(2.0, time_ms=8.0, floor_ratio=0.07, ready_ms=0.2), touched=0.0004)
-    assert (marks.reference_ms, marks.filled) == (4.0, 0.07)
-    assert (marks.touched, marks.ready) == (pytest.approx(0.1), pytest.approx(0.05))
+    marks = marks_of(evaluated(2.0, time_ms=8.0, floor_ratio=0.08, ready_ms=0.2), touched=0.5)
+    assert (marks.reference_ms, marks.filled) == (4.0, 0.08)
+    assert (marks.touched, marks.ready) == (pytest.approx(0.04), pytest.approx(0.05))
     assert marks_of(evaluated()) == Marks()
-    assert touched_s(task, bench) >= 0.0
+    assert touched_share(task, bench) >= 0.0

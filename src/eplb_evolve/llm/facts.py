@@ -1,5 +1,6 @@
 """Everything that the words about a task are made of."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from eplb_evolve.llm.compiler_facts import Compiler, compilers
 from eplb_evolve.llm.machine_facts import MachineFacts, machine_facts
 from eplb_evolve.llm.shape_facts import ShapeFacts, shape_facts
 
-_CALLS = 25
+_WARM, _CALLS = 20, 80
 
 
 @dataclass(frozen=True)
@@ -57,36 +58,45 @@ def gather(task: Task, bench: Bench, first: Evaluation) -> Facts:
         compilers(bench, task.settings.limits),
         tuple(map(shape_facts, task.workloads)),
         tuple(map(shape_facts, task.checks)),
-        marks_of(first, touched_s(task, bench)),
+        marks_of(first, touched_share(task, bench)),
     )
 
 
-def touched_s(task: Task, bench: Bench) -> float | None:
-    """Median seconds of a call that fills tensors it has used before, net of the clock; None where it fails."""
-    rng = np.random.default_rng(0)
+def touched_share(task: Task, bench: Bench) -> float | None:
+    """Time of filling tensors that were used before / that of filling new ones, net of the clock.
+
+    By the lower quartiles of calls in turn, on one processor. None where it cannot be told.
+    """
+    topology, rng = task.workload.topology, np.random.default_rng(0)
     try:
         worker = bench.zygote.spawn(Path(__file__).with_name("touched.py"), task.settings.limits)
-        caller = Caller(worker, task.workload.topology, "a mark", rng)
-        inputs = caller.draw(task.workload, task.workload.pairs("search")[0])
-        topology = task.workload.topology
-        with bench.timing_lock():
-            rows = [
-                (worker.call(inputs.weight, topology).seconds, bench.call_mark("null", inputs, topology))
-                for _ in range(_CALLS)
-            ]
-        worker.close()
+        try:
+            inputs = Caller(worker, topology, "a mark", rng).draw(task.workload, task.workload.pairs("search")[0])
+            one = [min(os.sched_getaffinity(0))]
+            with bench.timing_lock():
+                rows = [
+                    (
+                        worker.call(inputs.weight, topology, cpus=one).seconds,
+                        bench.call_mark("filled", inputs, topology, one),
+                        bench.call_mark("null", inputs, topology, one),
+                    )
+                    for _ in range(_WARM + _CALLS)
+                ]
+        finally:
+            worker.close()
     except CandidateFailure:
         return None
-    filled, nothing = np.median(np.array(rows), axis=0)
-    return max(0.0, float(filled - nothing))
+    touched, filled, nothing = np.percentile(np.array(rows[_WARM:]), 25, axis=0)
+    return max(0.0, float((touched - nothing) / (filled - nothing))) if filled > nothing else None
 
 
 def marks_of(evaluation: Evaluation, touched: float | None = None) -> Marks:
-    """The marks that were measured beside a program. touched: see touched_s."""
+    """The marks that were measured beside a program. touched: see touched_share."""
     timing = evaluation.timing
     if timing is None:
         return Marks()
     reference = timing.time_ms / timing.ratio_to_reference
     ready = timing.ready_ms / reference if timing.ready_ms is not None else None
-    again = 1e3 * touched / reference if touched is not None else None
-    return Marks(reference, timing.floor_ratio, again, ready)
+    filled = timing.floor_ratio
+    again = touched * filled if touched is not None and filled is not None else None
+    return Marks(reference, filled, again, ready)

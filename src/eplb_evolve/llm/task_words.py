@@ -113,7 +113,7 @@ def _marks(marks: Marks) -> str:
     )
     return (
         f"\nMarks, no limits: a call that only fills three new tensors of a plan's size has ratio {marks.filled:.2g}"
-        f"{touched}{ready}. New memory costs page faults."
+        f"{touched}{ready}."
     )
 
 
@@ -159,7 +159,9 @@ def _facts(facts: Facts, settings: Settings, longest: int) -> str:
     machine, limits = facts.machine, settings.limits
     lines = ["## Facts", *(line for shape in facts.shapes for line in _shape(shape))]
     if facts.checks:
-        lines.append(f"- Largest there: {', '.join(f'{each.most_replicas} on {each.name}' for each in facts.checks)}.")
+        lines.append(
+            f"- The reference's largest replica count on the other loads: {', '.join(f'{each.most_replicas} on {each.name}' for each in facts.checks)}."
+        )
     lines.append(
         f"- Machine: {machine.name} ({machine.model}). Caches: {', '.join(machine.caches) or 'not known'}; cold at "
         f"each "

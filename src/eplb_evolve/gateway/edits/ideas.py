@@ -7,7 +7,7 @@ from eplb_evolve.hostile_text import clip, sentence
 MOST = 110
 """Characters of an idea: models are asked for no more."""
 _CODE = re.compile(
-    r'^[ \t]*(?:```|~~~|<{5,9} ?SEARCH|"""|# EVOLVE-BLOCK|import \w+$|from [\w.]+ import |def \w+\()', re.MULTILINE
+    r'^[ \t]*(?:```|~~~|<{5,}|"""|# EVOLVE-BLOCK|import \w+$|from [\w.]+ import |def \w+\()', re.MULTILINE
 )
 _LABEL = re.compile(r"\A(?:the )?(?:idea|summary|change|what is new)\s*:\s*", re.IGNORECASE)
 
