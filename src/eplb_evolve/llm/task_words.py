@@ -159,9 +159,8 @@ def _facts(facts: Facts, settings: Settings, longest: int) -> str:
     machine, limits = facts.machine, settings.limits
     lines = ["## Facts", *(line for shape in facts.shapes for line in _shape(shape))]
     if facts.checks:
-        lines.append(
-            f"- The reference's largest replica count on the other loads: {', '.join(f'{each.most_replicas} on {each.name}' for each in facts.checks)}."
-        )
+        largest = ", ".join(f"{each.most_replicas} on {each.name}" for each in facts.checks)
+        lines.append(f"- The reference's largest replica count on the other loads: {largest}.")
     lines.append(
         f"- Machine: {machine.name} ({machine.model}). Caches: {', '.join(machine.caches) or 'not known'}; cold at "
         f"each "
