@@ -112,6 +112,9 @@ class Gateway:
             if self._patience.over:
                 await self._stop.hold(_say_nothing)
                 return fail(503, self._patience.sentence)
+            if self._stop.search_ends:
+                await self._stop.hold(_say_nothing)
+                return fail(503, "the search ends")
             if name in self._upstreams:
                 return await self._forward(name, body, text)
             return await self._answer(name, body, text)
