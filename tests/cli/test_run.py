@@ -370,11 +370,11 @@ def test_kill_9_of_the_supervisor_leaves_no_process(configured, tmp_path, no_orp
 
 
 def test_make_evolve_is_eplb_run():
-    given = ["ITERATIONS=3", "CONFIG=c.yaml", "SEED=s.py", "OUT=o"]
+    given = ["ITERATIONS=3", "CONFIG=c.yaml", "SEED=s.py t.py", "OUT=o"]
     said = subprocess.run(
         ["make", "--no-print-directory", "-n", "evolve", *given], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert said.endswith("bin/eplb run s.py --config c.yaml --output o --iterations 3\n")
+    assert said.endswith("bin/eplb run s.py t.py --config c.yaml --output o --iterations 3\n")
 
 
 def test_several_programs_have_an_island_each(eplb, configured, tmp_path, stand_in, boards):
@@ -382,7 +382,7 @@ def test_several_programs_have_an_island_each(eplb, configured, tmp_path, stand_
     more = [ROOT / "seeds" / f"{name}.py" for name in ("vllm_batched", "adrs_snake")]
     code, _, err = eplb("run", SEED, *more, "--config", config, "--output", run, "--iterations", 7)
     assert code == 0
-    assert "eplb: 3 islands instead of 2: one for each program\n" in err
+    assert "eplb: 3 islands instead of 2, which exchange programs after every program of their own: one for each" in err
     assert json.loads(told.read_text())[1:5] == [
         "initial_program.py",
         "evaluator.py",
@@ -391,7 +391,7 @@ def test_several_programs_have_an_island_each(eplb, configured, tmp_path, stand_
     ]
     database = yaml.safe_load((run / "config.yaml").read_text())["database"]
     assert database["island_initial_programs"] == [None, *map(str, more)]
-    assert database["num_islands"] == 3
+    assert (database["num_islands"], database["migration_interval"]) == (3, 1)
 
 
 def test_the_records_may_be_what_a_search_starts_from(eplb, tmp_path, stand_in, boards, monkeypatch):
@@ -404,6 +404,24 @@ def test_the_records_may_be_what_a_search_starts_from(eplb, tmp_path, stand_in, 
     assert started_from.startswith("results/records/")
     assert others
     assert all(Path(other).name == "program.py" for other in others)
+    asking_less = ROOT / "results" / "records" / "embedded-net-throughput"  # found where balance may be traded
+    assert str(asking_less / "program.py") not in others
+
+
+@pytest.mark.parametrize(("islands", "keeps"), [({"num_islands": 2, "migration_interval": 15}, True), ({}, False)])
+def test_islands_with_programs_of_the_configurations_own_stay_as_they_are(
+    eplb, configured, tmp_path, stand_in, boards, monkeypatch, islands, keeps
+):
+    monkeypatch.setattr(command.check, "check", lambda _: None)
+    told, config, run = stand_in(), configured(free_port()), tmp_path / "run"
+    document = yaml.safe_load(config.read_text())
+    llm = {"models": [{"name": "m", "weight": 1.0}], "api_base": "http://127.0.0.1:9/v1"}
+    programs = {"island_initial_programs": [None, str(ROOT / "seeds" / "adrs_snake.py")]} if keeps else {}
+    document["database"] |= islands | programs
+    config.write_text(yaml.safe_dump(document | {"llm": document["llm"] | llm}))
+    _, _, err = eplb("run", "--config", config, "--output", run, "--iterations", 7)
+    assert json.loads(told.read_text())[4] == str(config if keeps else run / "config.yaml")
+    assert ("eplb: one island instead of 2, for 7 iterations" in err) is not keeps
 
 
 @pytest.mark.parametrize(
@@ -433,7 +451,7 @@ def test_an_ending_that_is_no_failure_leads_to_the_leaderboard(eplb, configured,
 @pytest.mark.parametrize(
     ("islands", "interval", "iterations", "said", "adapted"),
     [
-        (3, 20, 16, "eplb: one island instead of 3, for 16 iterations\n", (1, 5)),
+        (3, 20, 16, "eplb: one island instead of 3, for 16 iterations\n", (1, 20)),
         (3, 20, 60, "eplb: 2 islands instead of 3, which exchange programs every 6 of their own, for 60", (2, 6)),
         (2, 90, 60, "eplb: islands exchange programs every 6 of their own instead of 90, for 60", (2, 6)),
         (1, 20, 16, "", None),
