@@ -171,7 +171,7 @@ def _start(given: _Given, search: Search, root: Path) -> RunInfo:
         config=given.config.read_text(encoding="utf-8"),
         versions=versions(),
         task=identity(search.task),
-        island_programs={_from(root, str(file)): _sha256(file) for file in read.island_programs},
+        island_programs=tuple((_from(root, str(file)), _sha256(file)) for file in read.island_programs),
     )
 
 

@@ -1,5 +1,6 @@
 """`eplb run`: what it tells openevolve-run, how it ends, and that it leaves nothing behind."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -23,6 +24,7 @@ from eplb_evolve.cli.supervisor import Supervised
 from eplb_evolve.errors import EnvironmentProblem
 from eplb_evolve.runs import same_task
 from eplb_evolve.runs.ledger import Ledger
+from eplb_evolve.runs.run_info import add_start, read_starts
 
 EPLB = Path(sys.executable).with_name("eplb")
 SEED_SHA256 = hashlib.sha256(SEED.read_bytes()).hexdigest()
@@ -264,6 +266,20 @@ def test_resuming_without_the_programs_text_asks_for_it(eplb, interrupted, stand
     assert code == 2
     assert "is not there any more; give one: eplb run SEED --resume ..." in err
     assert not told.exists()
+
+
+def test_resuming_takes_the_runs_own_copy_of_a_program_of_an_island_that_is_gone(eplb, interrupted, stand_in, boards):
+    told, config, gone = stand_in(), interrupted / "config.yaml", interrupted / "elsewhere" / "program.py"
+    source = b"y = 2\n"
+    copy = Ledger(interrupted).keep_program(source, hashlib.sha256(source).hexdigest())
+    document = yaml.safe_load(config.read_text())
+    document["database"]["island_initial_programs"] = [None, str(gone)]
+    seeds = (("program.py", hashlib.sha256(source).hexdigest()),)
+    own = read_starts(interrupted)[-1]
+    add_start(interrupted, dataclasses.replace(own, island_programs=seeds), yaml.safe_dump(document))
+    assert eplb("run", "--resume", interrupted)[0] == 0
+    assert json.loads(told.read_text())[4] == str(config)
+    assert yaml.safe_load(config.read_text())["database"]["island_initial_programs"] == [None, str(copy)]
 
 
 def test_resuming_a_run_that_says_nothing_asks_for_the_configuration(eplb, interrupted, stand_in):

@@ -77,7 +77,7 @@ def resumed_run(
     if len(programs) > 1:
         raise UsageError(f"--resume {run} goes on with the programs that the run has; leave the others away")
     seed = programs[0] if programs else _seed_of(run, place.root)
-    chosen = config or _config_of(run, place.root)
+    chosen = config or _with_its_programs(run, _config_of(run, place.root))
     read = configuration.read(chosen)
     start = seed or place.root / SEED_NAME
     run_starts.demand_file(start)
@@ -132,6 +132,20 @@ def _config_of(run: Path, root: Path) -> Path:
         original = root / starts[-1].command[starts[-1].command.index("--config") + 1]
         if original.is_file() and original.read_bytes() == kept.read_bytes():
             return original
+    return kept
+
+
+def _with_its_programs(run: Path, config: Path) -> Path:
+    """The run's configuration, with the run's own copies where programs of islands are gone: OpenEvolve wants files."""
+    programs, starts = configuration.read(config, files=False).island_programs, read_starts(run)
+    seeds = starts[-1].island_programs if starts else ()
+    if len(seeds) != len(programs) or all(program.is_file() for program in programs):
+        return config
+    copies = (program_file(run, sha256) for _, sha256 in seeds)
+    found = [copy if copy.is_file() else program for program, copy in zip(programs, copies, strict=True)]
+    changes: dict[Place, object] = {("database", "island_initial_programs"): [None, *map(os.path.abspath, found)]}
+    kept = run / CONFIG_NAME
+    durable.write_text(kept, standing_alone(config, changes))
     return kept
 
 
