@@ -1,15 +1,20 @@
 """Searches that cannot go on end soon, say why, keep what they have, and go on with it later."""
 
 import json
+import multiprocessing
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from gateway.scripted_upstream import answer, error, upstream
 from searches import OPENEVOLVE, processes_of, write_config
 from support import ROOT, SEED, free_port
 
+from eplb_evolve import config, search_run
 from eplb_evolve.ending import end, forget_ending, read_ending
 from eplb_evolve.restart import complete_checkpoint
 from eplb_evolve.runs.ledger import Ledger
@@ -114,6 +119,27 @@ def test_a_seed_that_is_invalid_ends_the_stock_command(tmp_path, seed, reason):
     assert reason in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not processes_of(tmp_path)
+
+
+def test_a_worker_that_ends_its_search_hands_over_its_own_evaluation_first(tmp_path, monkeypatch):
+    waits, sent = [], []
+
+    class Held(Timer):
+        def start(self):
+            waits.append(self)
+
+    monkeypatch.setattr(search_run.threading, "Timer", Held)
+    monkeypatch.setattr(os, "kill", lambda *told: sent.append(told))
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: "OpenEvolve's")
+    found = search_run.Search(config.read(write_config(tmp_path, free_port())), ROOT, tmp_path / "run")
+    found.end("at the floor", 0)
+    assert read_ending(tmp_path / "run").sentence == "at the floor"  # a gateway is told at once
+    assert not sent
+    (wait,) = waits
+    assert wait.interval > 0
+    assert wait.daemon
+    wait.function(*wait.args)
+    assert sent == [(os.getppid(), signal.SIGTERM)]
 
 
 def test_the_first_reason_counts_until_the_next_start(tmp_path, capfd):

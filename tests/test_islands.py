@@ -2,39 +2,65 @@
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from support import ROOT
 
 from eplb_evolve.config_paths import standing_alone
-from eplb_evolve.islands import Islands, fits, fitting
+from eplb_evolve.islands import Islands, adapted, difference
 
 
 @pytest.mark.parametrize(
-    ("iterations", "programs", "islands"),
+    ("before", "iterations", "programs", "islands"),
     [
-        (1, 1, Islands(1, 5)),
-        (49, 1, Islands(1, 9)),
-        (50, 1, Islands(2, 5)),
-        (200, 1, Islands(3, 13)),
-        (16, 3, Islands(3, 5)),
+        (Islands(3, 20), 16, 1, Islands(1, 20)),
+        (Islands(3, 20), 49, 1, Islands(1, 20)),
+        (Islands(3, 20), 50, 1, Islands(2, 5)),
+        (Islands(3, 20), 199, 1, Islands(2, 20)),
+        (Islands(3, 20), 200, 1, Islands(3, 20)),
+        (Islands(5, 50), 200, 1, Islands(3, 13)),
+        (Islands(1, 20), 1000, 1, Islands(1, 20)),
+        (Islands(2, 60), 60, 1, Islands(2, 6)),
+        (Islands(2, 100), 300, 1, Islands(2, 30)),
+        (Islands(1, 20), 16, 3, Islands(3, 2)),
+        (Islands(5, 50), 16, 2, Islands(2, 4)),
+        (Islands(8, 15), 16, 8, Islands(8, 1)),
     ],
 )
-def test_islands_follow_from_the_iterations(iterations, programs, islands):
-    assert fitting(iterations, programs) == islands
+def test_islands_follow_from_iterations_and_programs(before, iterations, programs, islands):
+    assert adapted(before, iterations, programs) == islands
+
+
+@given(
+    count=st.integers(1, 20), interval=st.integers(1, 500), iterations=st.integers(2, 2000), programs=st.integers(1, 8)
+)
+def test_islands_exchange_programs_twice_at_least_where_they_have_proposals_for_it(
+    count, interval, iterations, programs
+):
+    found = adapted(Islands(count, interval), iterations, programs)
+    assert programs <= found.count <= max(count, programs)
+    each = iterations // found.count
+    assert found.count == 1 or each < 2 or each // found.migration_interval >= 2
+    assert adapted(found, iterations, programs) == found
 
 
 @pytest.mark.parametrize(
-    ("given", "iterations", "fit"),
+    ("before", "iterations", "programs", "said"),
     [
-        (Islands(3, 20), 16, False),
-        (Islands(3, 20), 200, True),
-        (Islands(1, 20), 16, True),
-        (Islands(1, 20), 1000, True),
-        (Islands(2, 60), 60, False),
-        (Islands(5, 50), 200, False),
+        (Islands(3, 20), 16, 1, "one island instead of 3, for 16 iterations"),
+        (Islands(3, 20), 100, 1, "2 islands instead of 3, for 100 iterations"),
+        (
+            Islands(2, 60),
+            60,
+            1,
+            "islands exchange programs every 6 of their own instead of 60, for 60 iterations",
+        ),
+        (Islands(1, 2), 40, 2, "2 islands instead of 1: one for each program"),
+        (Islands(2, 15), 60, 1, ""),
     ],
 )
-def test_islands_that_a_search_cannot_fill_do_not_fit(given, iterations, fit):
-    assert fits(given, iterations) is fit
+def test_what_is_adapted_is_said(before, iterations, programs, said):
+    assert difference(before, adapted(before, iterations, programs), iterations) == said
 
 
 def test_a_configuration_is_adapted_where_it_stands(tmp_path):

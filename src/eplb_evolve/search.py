@@ -22,7 +22,7 @@ from eplb_evolve.errors import EnvironmentProblem, EplbError, UsageError, machin
 from eplb_evolve.gateway import lifecycle
 from eplb_evolve.gateway.proxies import keep_loopback_direct
 from eplb_evolve.gateway.settings import Service
-from eplb_evolve.islands import fits, fitting
+from eplb_evolve.islands import adapted, difference
 from eplb_evolve.parent_death import die_with_parent
 from eplb_evolve.paths import CONFIG_NAME, SEED_NAME
 from eplb_evolve.runs.ledger import now
@@ -78,12 +78,11 @@ def _open(root: Path) -> Search:
 
 def _warn_of_islands(read: configuration.Config, iterations: int) -> None:
     """`eplb run` adapts them; here OpenEvolve has read its own already."""
-    if read.llm_models and not read.island_programs and not fits(read.islands, iterations):
-        print(
-            f"eplb: {read.islands.count} islands are many for {iterations} iterations, or exchange programs too "
-            f"seldom; set database.num_islands to {fitting(iterations).count} (eplb run does)",
-            file=sys.stderr,
-        )
+    if not read.llm_models or read.island_programs:
+        return
+    better = adapted(read.islands, iterations)
+    if said := difference(read.islands, better, iterations):
+        print(f"eplb: better {said} (database; eplb run sees to it)", file=sys.stderr)
 
 
 def _start_gateway(read: configuration.Config, run: Path) -> lifecycle.Endpoint | None:
@@ -172,7 +171,7 @@ def _start(given: _Given, search: Search, root: Path) -> RunInfo:
         config=given.config.read_text(encoding="utf-8"),
         versions=versions(),
         task=identity(search.task),
-        island_programs={_from(root, str(file)): _sha256(file) for file in read.island_programs},
+        island_programs=tuple((_from(root, str(file)), _sha256(file)) for file in read.island_programs),
     )
 
 

@@ -22,6 +22,7 @@ from eplb_evolve.evaluation.objectives.time import AT_FLOOR, at_floor
 from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.result import Evaluation, Status
 from eplb_evolve.feedback import artifacts, metrics, progress_line
+from eplb_evolve.gateway.stop import TAKEN_IN_S
 from eplb_evolve.llm.task_file import read_task, write_task
 from eplb_evolve.paths import cache_dir, project_at
 from eplb_evolve.proposer.header import made_by
@@ -104,7 +105,7 @@ class Search:
         best = self.ledger.best(self.task.split)
         wanted = self.config.eplb.stop_at_floor and self.task.settings.objective == "time"
         if wanted and best is not None and at_floor(best.evaluation):
-            self.end(f"{AT_FLOOR} (eplb.stop_at_floor)", 0)
+            self.end(f"{AT_FLOOR} (eplb.stop_at_floor; false goes on)", 0)
 
     def tell_task(self, evaluation: Evaluation) -> None:
         """Write down what a model must know of task and machine, where that is to be done. evaluation: a timed one."""
@@ -129,10 +130,16 @@ class Search:
         return all(told) or (len(told) >= FAILURES and all(told[-FAILURES:]))
 
     def end(self, sentence: str, exit_code: int) -> None:
-        """Say why the search cannot go on, and end it: OpenEvolve keeps what it has, unless it has only just begun."""
+        """Say why the search does not go on, and end it: OpenEvolve keeps what it has, unless it has only just begun.
+
+        Told to end, OpenEvolve drops the evaluations under way, and ours still is. So a worker tells it a little later;
+        meanwhile the gateway, which reads the ending, asks no model.
+        """
         end(self.ledger.run, sentence, exit_code)
         if multiprocessing.parent_process() is not None:
-            os.kill(os.getppid(), signal.SIGTERM)  # as after its last iteration
+            told = threading.Timer(TAKEN_IN_S, os.kill, (os.getppid(), signal.SIGTERM))  # as after its last iteration
+            told.daemon = True
+            told.start()
             return
         self._drop_bench()
         os._exit(exit_code)  # we are in a thread of OpenEvolve's, which would catch SystemExit

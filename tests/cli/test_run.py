@@ -1,5 +1,6 @@
 """`eplb run`: what it tells openevolve-run, how it ends, and that it leaves nothing behind."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -23,6 +24,7 @@ from eplb_evolve.cli.supervisor import Supervised
 from eplb_evolve.errors import EnvironmentProblem
 from eplb_evolve.runs import same_task
 from eplb_evolve.runs.ledger import Ledger
+from eplb_evolve.runs.run_info import add_start, read_starts
 
 EPLB = Path(sys.executable).with_name("eplb")
 SEED_SHA256 = hashlib.sha256(SEED.read_bytes()).hexdigest()
@@ -266,6 +268,20 @@ def test_resuming_without_the_programs_text_asks_for_it(eplb, interrupted, stand
     assert not told.exists()
 
 
+def test_resuming_takes_the_runs_own_copy_of_a_program_of_an_island_that_is_gone(eplb, interrupted, stand_in, boards):
+    told, config, gone = stand_in(), interrupted / "config.yaml", interrupted / "elsewhere" / "program.py"
+    source = b"y = 2\n"
+    copy = Ledger(interrupted).keep_program(source, hashlib.sha256(source).hexdigest())
+    document = yaml.safe_load(config.read_text())
+    document["database"]["island_initial_programs"] = [None, str(gone)]
+    seeds = (("program.py", hashlib.sha256(source).hexdigest()),)
+    own = read_starts(interrupted)[-1]
+    add_start(interrupted, dataclasses.replace(own, island_programs=seeds), yaml.safe_dump(document))
+    assert eplb("run", "--resume", interrupted)[0] == 0
+    assert json.loads(told.read_text())[4] == str(config)
+    assert yaml.safe_load(config.read_text())["database"]["island_initial_programs"] == [None, str(copy)]
+
+
 def test_resuming_a_run_that_says_nothing_asks_for_the_configuration(eplb, interrupted, stand_in):
     stand_in()
     (interrupted / "config.yaml").unlink()
@@ -370,11 +386,11 @@ def test_kill_9_of_the_supervisor_leaves_no_process(configured, tmp_path, no_orp
 
 
 def test_make_evolve_is_eplb_run():
-    given = ["ITERATIONS=3", "CONFIG=c.yaml", "SEED=s.py", "OUT=o"]
+    given = ["ITERATIONS=3", "CONFIG=c.yaml", "SEED=s.py t.py", "OUT=o"]
     said = subprocess.run(
         ["make", "--no-print-directory", "-n", "evolve", *given], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert said.endswith("bin/eplb run s.py --config c.yaml --output o --iterations 3\n")
+    assert said.endswith("bin/eplb run s.py t.py --config c.yaml --output o --iterations 3\n")
 
 
 def test_several_programs_have_an_island_each(eplb, configured, tmp_path, stand_in, boards):
@@ -382,7 +398,7 @@ def test_several_programs_have_an_island_each(eplb, configured, tmp_path, stand_
     more = [ROOT / "seeds" / f"{name}.py" for name in ("vllm_batched", "adrs_snake")]
     code, _, err = eplb("run", SEED, *more, "--config", config, "--output", run, "--iterations", 7)
     assert code == 0
-    assert "eplb: 3 islands instead of 2: one for each program\n" in err
+    assert "eplb: 3 islands instead of 2, which exchange programs after every program of their own: one for each" in err
     assert json.loads(told.read_text())[1:5] == [
         "initial_program.py",
         "evaluator.py",
@@ -391,7 +407,7 @@ def test_several_programs_have_an_island_each(eplb, configured, tmp_path, stand_
     ]
     database = yaml.safe_load((run / "config.yaml").read_text())["database"]
     assert database["island_initial_programs"] == [None, *map(str, more)]
-    assert database["num_islands"] == 3
+    assert (database["num_islands"], database["migration_interval"]) == (3, 1)
 
 
 def test_the_records_may_be_what_a_search_starts_from(eplb, tmp_path, stand_in, boards, monkeypatch):
@@ -404,6 +420,24 @@ def test_the_records_may_be_what_a_search_starts_from(eplb, tmp_path, stand_in, 
     assert started_from.startswith("results/records/")
     assert others
     assert all(Path(other).name == "program.py" for other in others)
+    asking_less = ROOT / "results" / "records" / "embedded-net-throughput"  # found where balance may be traded
+    assert str(asking_less / "program.py") not in others
+
+
+@pytest.mark.parametrize(("islands", "keeps"), [({"num_islands": 2, "migration_interval": 15}, True), ({}, False)])
+def test_islands_with_programs_of_the_configurations_own_stay_as_they_are(
+    eplb, configured, tmp_path, stand_in, boards, monkeypatch, islands, keeps
+):
+    monkeypatch.setattr(command.check, "check", lambda _: None)
+    told, config, run = stand_in(), configured(free_port()), tmp_path / "run"
+    document = yaml.safe_load(config.read_text())
+    llm = {"models": [{"name": "m", "weight": 1.0}], "api_base": "http://127.0.0.1:9/v1"}
+    programs = {"island_initial_programs": [None, str(ROOT / "seeds" / "adrs_snake.py")]} if keeps else {}
+    document["database"] |= islands | programs
+    config.write_text(yaml.safe_dump(document | {"llm": document["llm"] | llm}))
+    _, _, err = eplb("run", "--config", config, "--output", run, "--iterations", 7)
+    assert json.loads(told.read_text())[4] == str(config if keeps else run / "config.yaml")
+    assert ("eplb: one island instead of 2, for 7 iterations" in err) is not keeps
 
 
 @pytest.mark.parametrize(
@@ -433,7 +467,7 @@ def test_an_ending_that_is_no_failure_leads_to_the_leaderboard(eplb, configured,
 @pytest.mark.parametrize(
     ("islands", "interval", "iterations", "said", "adapted"),
     [
-        (3, 20, 16, "eplb: one island instead of 3, for 16 iterations\n", (1, 5)),
+        (3, 20, 16, "eplb: one island instead of 3, for 16 iterations\n", (1, 20)),
         (3, 20, 60, "eplb: 2 islands instead of 3, which exchange programs every 6 of their own, for 60", (2, 6)),
         (2, 90, 60, "eplb: islands exchange programs every 6 of their own instead of 90, for 60", (2, 6)),
         (1, 20, 16, "", None),

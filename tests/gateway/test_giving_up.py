@@ -14,7 +14,7 @@ from gateway.test_forwarding import complete
 from proposer.programs import ALL
 from proposer.test_prompt import ask
 
-from eplb_evolve.ending import read_ending
+from eplb_evolve.ending import end, read_ending
 from eplb_evolve.gateway import stop
 from eplb_evolve.gateway import upstream as upstream_module
 from eplb_evolve.gateway.record import Recorder
@@ -30,7 +30,7 @@ PAGE = (200, "<html><title>Sign in</title></html>", {})
 def searching(serve, tmp_path, monkeypatch):
     """A gateway that a search has started: the client, the run's folder and the signals that the search was sent."""
     sent = []
-    monkeypatch.setattr(stop, "_TAKEN_IN_S", 0.0)
+    monkeypatch.setattr(stop, "TAKEN_IN_S", 0.0)
     monkeypatch.setattr(os, "kill", lambda *arguments: sent.append(arguments))
     monkeypatch.setattr(upstream_module, "_FIRST_REPLY_S", 0.1)
 
@@ -115,6 +115,20 @@ def test_how_many_can_be_set(searching):
             complete(client, PROMPT)
         assert len(endpoint.bodies) == 2
     assert len(sent) == 1
+
+
+def test_a_search_that_another_process_has_ended_pays_for_no_further_reply(searching):
+    with upstream(GOOD) as endpoint:
+        client, run, sent = searching(endpoint.api_base)
+        complete(client, PROMPT)
+        run.mkdir(exist_ok=True)
+        (run / "ledger.jsonl").write_text("{}\n")
+        assert not sent
+        end(run, "at the floor", 0)
+        with pytest.raises(openai.InternalServerError, match="the search ends"):
+            complete(client, PROMPT)
+        assert len(endpoint.bodies) == 1
+    assert sent == [(os.getppid(), signal.SIGTERM)]
 
 
 def test_a_cut_reply_that_makes_no_program_is_named(searching):

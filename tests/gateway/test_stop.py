@@ -93,7 +93,7 @@ class FakeTotals:
 
 def test_the_parent_gets_one_signal_and_only_when_every_worker_has_come_back(monkeypatch, capfd):
     sent = []
-    monkeypatch.setattr(stop, "_TAKEN_IN_S", 0.0)
+    monkeypatch.setattr(stop, "TAKEN_IN_S", 0.0)
     monkeypatch.setattr(os, "kill", lambda *arguments: sent.append(arguments))
     service = Service(0, gateway=GatewaySettings(max_cost=2.0), parent=os.getppid(), workers=2)
 

@@ -11,6 +11,9 @@ from eplb_evolve.board.rows import evolved_rows, named
 from eplb_evolve.cli import live
 from eplb_evolve.paths import project_at
 from eplb_evolve.report.gather import gather
+from eplb_evolve.report.sections import BEST_IS_START, lineage
+from eplb_evolve.report.verdict import verdict
+from eplb_evolve.runs.family import read_family
 from eplb_evolve.runs.ledger import Ledger
 from eplb_evolve.runs.origin import Origins, text_sha256
 from eplb_evolve.runs.progress import Follower
@@ -36,6 +39,21 @@ def made(run, *sources, ratio=1.0):
         Ledger(run).keep_program(source, sha(source))
         append(run, entry(number, ratio / number, ("jit_run",) if number > 1 else (), sha256=sha(source)))
     return Origins(run, Ledger(run).entries(), SHIPPED)
+
+
+def test_a_program_of_another_island_is_no_find_of_the_search(run):
+    others = MINE + b"# the second\n", MINE + b"# the third\n"
+    started(run, 0, 9, seed_sha256=sha(MINE), island_programs=tuple(("program.py", sha(source)) for source in others))
+    for number, source in enumerate((MINE, *others), 1):
+        Ledger(run).keep_program(source, sha(source))
+        append(run, entry(number, 1 / number, (), sha256=sha(source)))
+    progress = Follower(run).look(0)
+    assert progress.nothing_found
+    assert progress.expected == 3 + 9
+    read = gather(run)
+    assert read.winner.evaluation.sha256 == sha(others[1])
+    assert "nothing better than" in verdict(read)[0]
+    assert lineage(read, read_family(run)).missing == BEST_IS_START
 
 
 def rows(run, origins):

@@ -7,7 +7,9 @@ from ledgers import START, append, entry, finished, line, started
 
 from eplb_evolve.board.rows import evolved_rows
 from eplb_evolve.cli import live
+from eplb_evolve.ending import end
 from eplb_evolve.errors import UsageError
+from eplb_evolve.evaluation.objectives.time import AT_FLOOR
 from eplb_evolve.runs import progress
 from eplb_evolve.runs.ledger import FILE_NAME, Ledger
 from eplb_evolve.runs.progress import KEPT, STILL_S, Follower
@@ -208,5 +210,7 @@ def test_at_the_floor_that_is_told_with_the_command_that_goes_on(run):
     said = live.at_floor_lines(seen, run)
     assert "net throughput" in said[0]
     assert said[1] == f"  make evolve CONFIG=configs/net_throughput.yaml SEED={run}/programs/p.py"
+    end(run, f"{AT_FLOOR} (eplb.stop_at_floor)", 0)
+    assert live.at_floor_lines(look(run, 140), run) == ["A search for that goes on from the best program:", said[1]]
     append(run, entry(180, 0.05, floor_ratio=0.01))
     assert live.at_floor_lines(look(run, 190), run) == []

@@ -1,6 +1,7 @@
 """How a run was started is kept beside its ledger."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -31,6 +32,22 @@ def test_each_start_of_a_run_is_kept(tmp_path):
     assert read_starts(tmp_path / "run") == [START, again]
     assert configuration_of(tmp_path / "run").read_text() == START.config
     assert configuration_of(tmp_path) is None
+
+
+def test_every_program_that_a_search_starts_from_is_kept_whatever_its_file_is_called(tmp_path):
+    several = dataclasses.replace(START, island_programs=(("program.py", "cd" * 32), ("program.py", "ef" * 32)))
+    add_start(tmp_path, several)
+    add_start(tmp_path, several)
+    assert read_starts(tmp_path) == [several, several]
+    assert [sha256[:2] for _, sha256 in several.seeds] == ["ab", "cd", "ef"]
+
+
+def test_a_run_from_before_there_were_several_is_read(tmp_path):
+    add_start(tmp_path, START)
+    (old,) = json.loads((tmp_path / FILE_NAME).read_text())
+    del old["island_programs"]
+    (tmp_path / FILE_NAME).write_text(json.dumps([old]))
+    assert read_starts(tmp_path) == [START]
 
 
 def test_a_broken_file_is_named(tmp_path):

@@ -146,8 +146,9 @@ def at_floor_lines(progress: Progress, run: Path) -> list[str]:
     if not progress.at_floor or progress.best is None:
         return []
     program = run / progress.best.entry.evaluation.program
+    known = AT_FLOOR in progress.why_ended
     return [
-        f"At the floor: {AT_FLOOR}:",
+        "A search for that goes on from the best program:" if known else f"At the floor: {AT_FLOOR}:",
         f"  make evolve CONFIG=configs/net_throughput.yaml SEED={program}",
     ]
 

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from eplb_evolve import config as configuration
 from eplb_evolve.cli import check, leaderboard, live, options
-from eplb_evolve.cli.run_plan import STOCK, from_records, new_run, resumed_run
+from eplb_evolve.cli.run_plan import STOCK, new_run, resumed_run
+from eplb_evolve.cli.run_starts import from_records
 from eplb_evolve.cli.supervisor import Supervised
 from eplb_evolve.ending import forget_ending, read_ending
 from eplb_evolve.errors import EnvironmentProblem, UsageError

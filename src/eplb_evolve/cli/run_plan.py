@@ -9,19 +9,16 @@ from pathlib import Path
 
 from eplb_evolve import config as configuration
 from eplb_evolve import durable
-from eplb_evolve.board.records import read_records
-from eplb_evolve.cli import options
+from eplb_evolve.cli import options, run_starts
 from eplb_evolve.config_paths import Place, standing_alone
 from eplb_evolve.errors import UsageError
-from eplb_evolve.islands import Islands, fits, fitting
+from eplb_evolve.islands import adapted, difference
 from eplb_evolve.paths import EVALUATOR_NAME, SEED_NAME, Project
 from eplb_evolve.runs.ledger import FILE_NAME as LEDGER_NAME
 from eplb_evolve.runs.ledger import program_file
 from eplb_evolve.runs.run_info import CONFIG_NAME, configuration_of, read_starts
 
 STOCK = "openevolve-run"
-MOST_PROGRAMS = 8
-"""That a search starts from: each has an island."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ def new_run(
     chosen = config or place.config
     read = configuration.read(chosen)
     starts = list(programs) or [place.root / SEED_NAME]
-    _check(starts, read)
+    run_starts.check(starts, read)
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
     folder = output or place.results / "runs" / stamp
     if (folder / LEDGER_NAME).exists():
@@ -80,78 +77,29 @@ def resumed_run(
     if len(programs) > 1:
         raise UsageError(f"--resume {run} goes on with the programs that the run has; leave the others away")
     seed = programs[0] if programs else _seed_of(run, place.root)
-    chosen = config or _config_of(run, place.root)
+    chosen = config or _with_its_programs(run, _config_of(run, place.root))
     read = configuration.read(chosen)
     start = seed or place.root / SEED_NAME
-    _demand_file(start)
+    run_starts.demand_file(start)
     return Plan(start, chosen, run, iterations or read.iterations)
-
-
-def from_records(place: Project, config: Path | None) -> list[Path]:
-    """The programs in results/records that are feasible on the configuration's workloads, the best first."""
-    workload = configuration.read_eplb(config or place.config).task(place.workloads).name
-    found: dict[str, tuple[float, Path]] = {}
-    for record in read_records(place.results / "records"):
-        for each in record.evaluations:
-            program = place.results / "records" / record.name / "program.py"
-            if each.feasible and each.timing and each.conditions.workload == workload and program.is_file():
-                known = found.get(each.sha256, (each.timing.ratio_to_reference, program))
-                found[each.sha256] = min(known, (each.timing.ratio_to_reference, program))
-    if not found:
-        raise UsageError(
-            f"no record in {place.results / 'records'} is feasible on {workload}; name programs instead: eplb run SEED"
-        )
-    return [program for _, program in sorted(found.values())[:MOST_PROGRAMS]]
 
 
 def _changes(read: configuration.Config, iterations: int, starts: Sequence[Path]) -> dict[Place, object]:
     """What of the configuration must be another for this search; each said on stderr. LLMs' proposals are dear."""
     changes: dict[Place, object] = {}
-    given, wanted = read.islands, fitting(iterations, len(starts))
     if len(starts) > 1:
         changes["database", "island_initial_programs"] = [None, *(os.path.abspath(each) for each in starts[1:])]
-        if given.count < len(starts):
-            options.say(f"eplb: {len(starts)} islands instead of {given.count}: one for each program")
-            return changes | _as_changes(replace(wanted, count=len(starts)))
-        return changes
-    if read.llm_models and not fits(given, iterations):
-        options.say(f"eplb: {_in_words(given, wanted)}, for {iterations} iterations")
-        changes |= _as_changes(wanted)
+        if read.island_programs:
+            options.say("eplb: the programs named replace those of database.island_initial_programs")
+    elif read.island_programs:
+        return changes  # whose number is the configuration's
+    if read.llm_models or read.islands.count < len(starts):
+        wanted = adapted(read.islands, iterations, len(starts))
+        if said := difference(read.islands, wanted, iterations):
+            options.say(f"eplb: {said}")
+            changes["database", "num_islands"] = wanted.count
+            changes["database", "migration_interval"] = wanted.migration_interval
     return changes
-
-
-def _in_words(given: Islands, wanted: Islands) -> str:
-    if wanted.count == 1:
-        return f"one island instead of {given.count}"
-    exchange = f"exchange programs every {wanted.migration_interval} of their own"
-    if wanted.count == given.count:
-        return f"islands {exchange} instead of {given.migration_interval}"
-    return f"{wanted.count} islands instead of {given.count}, which {exchange}"
-
-
-def _as_changes(islands: Islands) -> dict[Place, object]:
-    return {
-        ("database", "num_islands"): islands.count,
-        ("database", "migration_interval"): islands.migration_interval,
-    }
-
-
-def _check(starts: Sequence[Path], read: configuration.Config) -> None:
-    """UsageError for programs that no search can start from."""
-    if len(starts) > MOST_PROGRAMS:
-        raise UsageError(f"{len(starts)} programs to start from; {MOST_PROGRAMS} at most, each has an island")
-    seen: dict[bytes, Path] = {}
-    for program in starts:
-        _demand_file(program)
-        read.check_start(program)
-        twin = seen.setdefault(program.read_bytes(), program)
-        if twin is not program:
-            raise UsageError(f"{twin} and {program} are the same program; name it once")
-
-
-def _demand_file(program: Path) -> None:
-    if not program.is_file():
-        raise UsageError(f"there is no program {program} to start from; give its path: eplb run SEED")
 
 
 def _demand_evaluator(place: Project) -> None:
@@ -184,6 +132,20 @@ def _config_of(run: Path, root: Path) -> Path:
         original = root / starts[-1].command[starts[-1].command.index("--config") + 1]
         if original.is_file() and original.read_bytes() == kept.read_bytes():
             return original
+    return kept
+
+
+def _with_its_programs(run: Path, config: Path) -> Path:
+    """The run's configuration, with the run's own copies where programs of islands are gone: OpenEvolve wants files."""
+    programs, starts = configuration.read(config, files=False).island_programs, read_starts(run)
+    seeds = starts[-1].island_programs if starts else ()
+    if len(seeds) != len(programs) or all(program.is_file() for program in programs):
+        return config
+    copies = (program_file(run, sha256) for _, sha256 in seeds)
+    found = [copy if copy.is_file() else program for program, copy in zip(programs, copies, strict=True)]
+    changes: dict[Place, object] = {("database", "island_initial_programs"): [None, *map(os.path.abspath, found)]}
+    kept = run / CONFIG_NAME
+    durable.write_text(kept, standing_alone(config, changes))
     return kept
 
 

@@ -109,9 +109,9 @@ class Gateway:
             if self._cap.stops_all or (self._cap.reached and name in self._upstreams):
                 await self._stop.hold(self._cap.say)
                 return fail(402, self._cap.sentence)
-            if self._patience.over:
+            if self._patience.over or self._stop.search_ends:
                 await self._stop.hold(_say_nothing)
-                return fail(503, self._patience.sentence)
+                return fail(503, self._patience.sentence or "the search ends")
             if name in self._upstreams:
                 return await self._forward(name, body, text)
             return await self._answer(name, body, text)

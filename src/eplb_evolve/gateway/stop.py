@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from eplb_evolve.ending import end
+from eplb_evolve.ending import end, read_ending
 from eplb_evolve.errors import EnvironmentProblem
 from eplb_evolve.gateway.settings import Service
 from eplb_evolve.gateway.usage import Totals
 
 LEDGER = "ledger.jsonl"
 _LOOK_S = 0.1
-_TAKEN_IN_S = 1.0
+TAKEN_IN_S = 1.0
 """OpenEvolve's main process takes in a finished evaluation within 0.1 s of the worker's next request."""
 
 
@@ -71,6 +71,12 @@ class Stop:
         self._held = 0
         self._sent = False
 
+    @property
+    def search_ends(self) -> bool:
+        """Whether any process of the search has said so."""
+        run, parent = self._service.run, self._service.parent
+        return run is not None and parent is not None and read_ending(Path(run)) is not None
+
     async def hold(self, say: Callable[[], None]) -> None:
         """Until the search has been told to stop, with `say` called just before; at once where there is none."""
         self.asked.set()
@@ -80,7 +86,7 @@ class Stop:
         deadline = time.monotonic() + self._service.evaluation_s
         while not (self._held >= self._service.workers or self.under_way.none()) and time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_S)
-        await asyncio.sleep(_TAKEN_IN_S)
+        await asyncio.sleep(TAKEN_IN_S)
         if not self._sent and os.getppid() == self._service.parent:
             self._sent = True
             say()

@@ -66,6 +66,10 @@ class Run:
         """What to call the program that the search started from."""
         return Path(self.starts[0].seed_program).stem if self.starts else f"{self.started_from[:10]} (start)"
 
+    def is_start(self, sha256: str) -> bool:
+        """Whether the search started from that program, alone or among others."""
+        return sha256 == self.started_from or any(sha256 == seed for start in self.starts for _, seed in start.seeds)
+
     def searched(self) -> list[Evaluation]:
         """Evaluations on the search windows, oldest first."""
         return [entry.evaluation for entry in self.entries if entry.evaluation.conditions.split == "search"]

@@ -36,6 +36,7 @@ def _start(number: int, info: RunInfo) -> Start:
         ("workload", info.workload),
         ("seed program", info.seed_program),
         ("its sha256", info.seed_sha256 or "not known"),
+        *((f"and {file}", sha256 or "not known") for file, sha256 in info.island_programs),
         ("versions", ", ".join(f"{name} {version}" for name, version in info.versions.items())),
     ]
     return Start(

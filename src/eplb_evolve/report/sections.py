@@ -101,7 +101,7 @@ def lineage(run: Run, family: Family) -> Lineage:
     source = run.source(winner)
     figure = tree_figure(run, family, winner)
     tree = Section([figure]) if figure is not None else Section(missing=family.missing)
-    if winner == run.started_from:
+    if run.is_start(winner):
         return Lineage(tree, columns, (), "", None, BEST_IS_START)
     steps, whole = steps_to(winner, source, family, run.entries)
     budget, views = DIFF_LINES_IN_ALL, []

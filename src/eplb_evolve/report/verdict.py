@@ -38,7 +38,7 @@ def verdict(run: Run) -> list[str]:
         return [f"Nothing feasible was found in {len(run.entries)} evaluations: there is no best program to speak of."]
     digits = judged.sha256[:10]
     pair = _beside(run, judged)
-    if judged.sha256 == run.started_from:
+    if run.is_start(judged.sha256):
         sentences = ["The search found nothing better than the program that it started from.", *_own_best(run)]
     else:
         sentences = VERDICTS.get(run.fitting, _time)(digits, judged, pair)
@@ -53,7 +53,7 @@ def _own_best(run: Run) -> list[str]:
     """What the search itself took for its best, where holdout windows say otherwise."""
     feasible = [each for each in run.searched() if each.feasible]
     own = max(feasible, key=lambda each: each.combined_score, default=None)
-    if own is None or own.sha256 == run.started_from:
+    if own is None or run.is_start(own.sha256):
         return []
     shown = BY_NAME[run.fitting]
     there = run.of(own.sha256, "holdout")

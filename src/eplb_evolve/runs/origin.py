@@ -82,8 +82,7 @@ def text_sha256(source: bytes) -> str:
 def _started_from(run: Path | None, entries: Sequence[Entry]) -> list[tuple[str, str]]:
     """sha256 and name of each program that the run was started with; else of the first that nothing is said of."""
     starts = read_starts(run) if run is not None else []
-    found = [(start.seed_sha256, _called(start.seed_program)) for start in starts if start.seed_sha256]
-    found += [(sha256, _called(file)) for start in starts for file, sha256 in start.island_programs.items()]
+    found = [(sha256, _called(file)) for start in starts for file, sha256 in start.seeds if sha256]
     if not found and entries and not entries[0].operators:
         first = entries[0].evaluation.sha256
         found = [(first, f"{first[:10]} (start)")]

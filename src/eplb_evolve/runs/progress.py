@@ -131,7 +131,7 @@ class Follower:
         newest = max(begun, self._ended_at[-1]) if self._ended_at else begun
         earlier = bisect.bisect_left(self._ended_at, begun)
         done = len(self._ended_at)
-        starting = 0 if last is None or last.resumed else 1 + len(last.island_programs)
+        starting = 0 if last is None or last.resumed else len(last.seeds)
         expected = earlier + last.iterations + starting if last else None
         marks = ([begun] if last else []) + self._ended_at[earlier:]
         span, gaps = _span(marks[-PACE_OVER - 1 :])

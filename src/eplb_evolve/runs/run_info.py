@@ -34,7 +34,7 @@ class RunInfo:
         config: text of the configuration file
         versions: of Python and the packages that matter
         task: what scores depend on, see same_task; empty for runs from before it was kept
-        island_programs: the other programs that it starts from, file and sha256
+        island_programs: file and sha256 of each other program that it starts from
     """
 
     started: str
@@ -50,7 +50,12 @@ class RunInfo:
     config: str
     versions: dict[str, str]
     task: dict[str, Any] = field(default_factory=dict)
-    island_programs: dict[str, str] = field(default_factory=dict)
+    island_programs: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def seeds(self) -> tuple[tuple[str, str], ...]:
+        """File and sha256 of every program that it starts from."""
+        return ((self.seed_program, self.seed_sha256), *self.island_programs)
 
 
 def add_start(run: Path, info: RunInfo, kept: str | None = None) -> None:
@@ -75,9 +80,14 @@ def read_starts(run: Path) -> list[RunInfo]:
     if not file.exists():
         return []
     try:
-        return [RunInfo(**each | {"command": tuple(each["command"])}) for each in json.loads(file.read_text("utf-8"))]
+        return [_read(each) for each in json.loads(file.read_text("utf-8"))]
     except (OSError, ValueError, TypeError, KeyError) as problem:
         raise UsageError(f"{file} is broken: {problem}; remove it, or take it from a backup") from problem
+
+
+def _read(start: dict[str, Any]) -> RunInfo:
+    programs = tuple((file, sha256) for file, sha256 in start.get("island_programs", ()))
+    return RunInfo(**start | {"command": tuple(start["command"]), "island_programs": programs})
 
 
 def versions() -> dict[str, str]:
