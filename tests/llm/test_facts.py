@@ -1,9 +1,11 @@
 """What is told of machine, compilers and loads."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 from support import ROOT
 
 from eplb_evolve import config, reference
@@ -43,10 +45,39 @@ def test_compilers_are_tried_in_the_sandbox_once(bench, folder, capfd):
 def test_a_broken_cache_is_measured_anew(bench, folder):
     (folder / "gcc.py").unlink()
     (folder / "gxx.py").write_text(EMPTY)
-    found = compilers(bench, Limits(call_s=19), folder)
+    found = compilers(bench, Limits(), folder)
     newest = max(cache_dir().glob("compilers-*.json"), key=lambda file: file.stat().st_mtime_ns)
     newest.write_text("[{]")
-    assert [each.name for each in compilers(bench, Limits(call_s=19), folder)] == [each.name for each in found]
+    assert [each.name for each in compilers(bench, Limits(), folder)] == [each.name for each in found]
+
+
+def test_what_runs_out_of_time_is_tried_again_alone(bench, folder, capfd):
+    """A busy machine must not say for ever that a compiler does not work."""
+    (folder / "gcc.py").write_text(EMPTY)
+    (folder / "gxx.py").write_text("while True: pass\n" + EMPTY)
+    short = Limits(first_call_s=1.0)
+    assert compilers(bench, short, folder)[1] == Compiler("g++", None, "slower than the 1 s allowed")
+    capfd.readouterr()
+    file = max(cache_dir().glob("compilers-*.json"), key=lambda file: file.stat().st_mtime_ns)
+    kept = json.loads(file.read_text())
+    assert [each["name"] for each in kept] == ["gcc"]
+    file.write_text(json.dumps([kept[0] | {"seconds": 123.0}]))
+    (gcc, gxx) = compilers(bench, short, folder)
+    assert (gcc.seconds, gxx.seconds) == (123.0, None)
+    assert "once on this machine" in capfd.readouterr().err
+
+
+def test_another_limit_is_another_question(bench, folder, capfd):
+    """A compiler that lacked memory may have it now."""
+    (folder / "gxx.py").unlink()
+    for limits in (Limits(memory_mb=4000), Limits(memory_mb=4001)):
+        compilers(bench, limits, folder)
+        assert "once on this machine" in capfd.readouterr().err
+
+
+def test_facts_survive_as_json(task):
+    adapter = TypeAdapter(Facts)
+    assert adapter.validate_json(adapter.dump_json(facts(task))) == facts(task)
 
 
 def test_each_shipped_program_compiles_something_and_is_a_candidate():
@@ -126,6 +157,7 @@ def test_each_objective_has_its_own_score(task, objective, says):
     words = task_words(facts(task), Settings(objective=objective), 38_000)
     assert says in words
     assert ("Marks, no limits" in words) == (objective == "time")
+    assert ("in another process" in words) == (objective == "time")  # balance does not vary with the process
 
 
 def test_what_is_not_asked_is_not_told(task):
@@ -133,6 +165,30 @@ def test_what_is_not_asked_is_not_told(task):
     words = task_words(facts(task), Settings(thresholds=least), 38_000)
     assert "worst layer" not in words
     assert "log-normal" not in words
+
+
+@pytest.mark.parametrize(("groups", "nodes", "asked"), [(4, 2, True), (4, 1, True), (3, 2, False), (1, 1, False)])
+def test_a_load_without_groups_is_asked_only_of_one_with_groups(task, groups, nodes, asked):
+    told = facts(task)
+    shapes = tuple(dataclasses.replace(shape, groups=groups, nodes=nodes) for shape in told.shapes)
+    words = task_words(dataclasses.replace(told, shapes=shapes), task.settings, 38_000)
+    where = "the same is asked on this load without groups; " if asked else ""
+    assert f"Untimed, {where}small random shapes" in " ".join(words.split())
+
+
+def test_several_workloads_are_never_given_up_early(task):
+    told = facts(task)
+    assert "given up" in task_words(told, task.settings, 38_000)
+    words = task_words(dataclasses.replace(told, shapes=told.shapes * 2), task.settings, 38_000)
+    assert "given up" not in words
+    assert "geometric mean over the workloads" in words
+
+
+def test_on_a_gpu_the_copies_count(task):
+    words = task_words(facts(task), Settings(device="cuda"), 38_000)
+    assert "a tensor on the GPU" in words
+    assert "the copy of results" in words
+    assert "On the clock as well" not in task_words(facts(task), task.settings, 38_000)
 
 
 @pytest.mark.parametrize("file", ["evolve_config.yaml", "configs/general.yaml", "configs/net_throughput.yaml"])
