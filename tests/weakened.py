@@ -30,6 +30,7 @@ from eplb_evolve.evaluation import (
     processors,
     replay,
 )
+from eplb_evolve.evaluation.candidate import Candidate
 from eplb_evolve.evaluation.settings import Thresholds
 from eplb_evolve.sandbox import answers, client, kernel, limits, probe, process, protocol, watch, worker, zygote
 from eplb_evolve.sandbox.devices import Host
@@ -65,6 +66,8 @@ def thresholds(**figures):
 off = be(lambda *_, **__: None)
 FOR_EVER = (client, "BACKSTOP_SECONDS", be(1e6))
 ONE_SHAPE = (checks, "check_other_shapes", off)
+NOT_HEARD = (Candidate, "listen", off)
+"""A cheat that records messages knows those of calls alone."""
 NO_REPLAY = (replay, "_repeat", off)
 NO_WARMING = (calls, "warm", off)
 IN_PROCESS = (client.Zygote, "spawn", be(InProcess))
@@ -105,6 +108,7 @@ WEAKENED = {
     "no-nonce": (
         "as no-freeze, and any answer will do, at any time",
         *NO_FREEZE,
+        NOT_HEARD,
         (answers, "parse", before(lambda data, _, stage: (data, parts.any_nonce(data), stage))),
         (Timekeeper, "_check_nothing_else", off),
         *IN_FORCE_UNREAD,

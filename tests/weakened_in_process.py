@@ -43,6 +43,9 @@ class InProcess:
             loads[...] = tensor.numpy()
         return CallResult(seconds, 0.0, *(output.contiguous().numpy() for output in result))
 
+    def write_out(self):
+        pass
+
     def log_tail(self):
         return ""
 

@@ -137,9 +137,8 @@ class Search:
         """
         end(self.ledger.run, sentence, exit_code)
         if multiprocessing.parent_process() is not None:
-            told = threading.Timer(TAKEN_IN_S, os.kill, (os.getppid(), signal.SIGTERM))  # as after its last iteration
-            told.daemon = True
-            told.start()
+            # as after its last iteration; this process does not end before it has told
+            threading.Timer(TAKEN_IN_S, os.kill, (os.getppid(), signal.SIGTERM)).start()
             return
         self._drop_bench()
         os._exit(exit_code)  # we are in a thread of OpenEvolve's, which would catch SystemExit

@@ -143,7 +143,8 @@ def _balance(facts: Facts, settings: Settings) -> str:
         lines.append(
             f"Also untimed, at the timed shape: log-normal loads with a largest expert of {TAILS[0]:g} to "
             f"{TAILS[-1]:g} times the mean, near-uniform loads, an expert with a third of a layer, ranks that turn "
-            f"round. There at least {_shares(robust.as_thresholds())}. So a path that relies on the timed loads (few "
+            f"round, another recorded load composed to the shape. There at least {_shares(robust.as_thresholds())}. "
+            f"So a path that relies on the timed loads (few "
             "replicas per expert, for one) needs a test of the load before it and a general path beside it: then a cap "
             "is fine, without it the balance collapses there."
         )
