@@ -244,7 +244,7 @@ def test_without_a_task_nothing_is_written(run):
 
 
 def test_what_was_measured_is_known_by_its_name(run):
-    assert [author(run).number_of(each) for each in (SEED, FIRST, "new = 1\n")] == ["seed", "proposal 1", ""]
+    assert [author(run).number_of(each) for each in (SEED, FIRST, "new = 1\n")] == ["the seed", "proposal 1", ""]
     assert author(run).gains() == {"m": pytest.approx(100.0)}
 
 

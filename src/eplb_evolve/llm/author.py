@@ -64,7 +64,7 @@ class RunAuthor:
         """The proposal, or seed, that this program is; "" for a new one."""
         with self._lock:
             row = self._history().row(sha256(program))
-        return "" if row is None else row.name if row.name.startswith("seed") else f"proposal {row.name}"
+        return row.called if row is not None else ""
 
     def _notes(self, words: str, room: int) -> str:
         """The user's own words, as many as the budget has room for."""

@@ -26,6 +26,11 @@ class Row:
     evaluation: Evaluation | None = None
     lost: str = ""
 
+    @property
+    def called(self) -> str:
+        """`the seed`, `the seed 2`, `proposal 7`."""
+        return f"the {self.name}" if self.name.startswith("seed") else f"proposal {self.name}"
+
 
 class History:
     """A snapshot of a run."""

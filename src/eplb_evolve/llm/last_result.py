@@ -21,9 +21,8 @@ def last_result(row: Row | None, program: str, history: History, objective: str)
     evaluation = row.evaluation if row is not None else None
     if row is None or evaluation is None:
         return "# Last result\nThe parent has not been measured.\n"
-    who = f"the {row.name}" if row.name.startswith("seed") else f"proposal {row.name}"
     idea = f' ("{row.idea}")' if row.idea and not row.name.startswith("seed") else ""
-    said = [f"# Last result: the parent, {who}{idea}"]
+    said = [f"# Last result: the parent, {row.called}{idea}"]
     if evaluation.feasible or evaluation.timing is not None:
         said.append(_figures(row, evaluation, history, objective))
     if not evaluation.feasible:
@@ -59,7 +58,7 @@ def _figures(row: Row, evaluation: Evaluation, history: History, objective: str)
         text += ". It is the run's best"
     elif best is not None and best.evaluation is not None:
         beside = base is best or standing(evaluation, best.evaluation, "it", objective)
-        text += f". The run's best is proposal {best.name}, {figure(best.evaluation, objective)}"
+        text += f". The run's best is {best.called}, {figure(best.evaluation, objective)}"
         text += "" if beside is True else f"; this one is {beside}"
     return text + "."
 

@@ -67,7 +67,7 @@ def compose(
     parts["parent"] = f"# Parent\n```python\n{program.rstrip()}\n```\n"
     if best is not None and history.best is not None and best.strip() != program.strip():
         used = sum(len(text.encode()) for text in (*parts.values(), ANSWER))
-        shown = _best(program, best, history.best.name)
+        shown = _best(program, best, history.best.called)
         parts["best"] = next((text for text in shown if used + len(text.encode()) <= settings.limit), "")
     parts["answer"] = ANSWER
     return Sections({name: text for name, text in parts.items() if text})
@@ -77,8 +77,8 @@ def _best(program: str, best: str, name: str) -> list[str]:
     """The best program as a diff of the parent and whole, the shorter one first."""
     old, new = program.rstrip().split("\n"), best.rstrip().split("\n")
     lines = list(difflib.unified_diff(old, new, "parent", "best", lineterm="", n=_CONTEXT))
-    diff = f"# From the parent to the run's best, proposal {name}\n```diff\n" + "\n".join(lines) + "\n```\n"
-    whole = f"# The run's best, proposal {name}\n```python\n{best.rstrip()}\n```\n"
+    diff = f"# From the parent to the run's best, {name}\n```diff\n" + "\n".join(lines) + "\n```\n"
+    whole = f"# The run's best, {name}\n```python\n{best.rstrip()}\n```\n"
     return sorted([diff, whole], key=len)
 
 
