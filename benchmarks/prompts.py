@@ -34,9 +34,9 @@ from eplb_evolve.evaluation.bench import open_bench
 from eplb_evolve.evaluation.measured import DEEPSEEK_FORM_SHA256
 from eplb_evolve.evaluation.result import Evaluation, Margin
 from eplb_evolve.feedback import artifacts, metrics
-from eplb_evolve.gateway.asking import ask, prompt_in, sha256, told_of
+from eplb_evolve.gateway.asking import ask, prompt_in, told_of
 from eplb_evolve.gateway.author import Written
-from eplb_evolve.gateway.parsing import Rules, program_of
+from eplb_evolve.gateway.parsing import Rules, program_of, sha256
 from eplb_evolve.gateway.record import Attempt, Recorder
 from eplb_evolve.gateway.replies import read_reply
 from eplb_evolve.gateway.settings import PromptSettings

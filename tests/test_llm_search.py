@@ -12,6 +12,7 @@ from searches import write_config
 from support import ROOT, SEED, free_port
 
 from eplb_evolve.cli import live
+from eplb_evolve.gateway.parsing import sha256
 from eplb_evolve.llm import compiler_facts
 from eplb_evolve.paths import cache_dir
 from eplb_evolve.runs.family import read_family
@@ -20,7 +21,6 @@ from eplb_evolve.runs.lineage import steps_to
 from eplb_evolve.runs.origin import Origins
 from eplb_evolve.runs.progress import Follower
 from eplb_evolve.runs.replay import derive, read_rules, recorded
-from eplb_evolve.runs.trace import sha256
 from eplb_evolve.sandbox import Limits
 
 EPLB = Path(sys.executable).with_name("eplb")
@@ -137,7 +137,7 @@ def test_a_search_ends_at_the_floor_where_that_is_asked_for(tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"eplb": {"prompt": {"budget": 500}}}, "prompt: budget is 500 bytes, but the task alone takes 6000"),
+        ({"eplb": {"prompt": {"budget": 500}}}, "prompt: budget is 500 bytes, 6000 is the least"),
         ({"eplb": {"prompt": {"limit": 12000}}}, "prompt: limit is 12000 bytes, but budget (10000) and a program"),
         ({"eplb": {"prompt": {"rebase": 2}}}, "prompt: rebase is a share, 0..1, not 2.0"),
         ({"eplb": {"prompt": {"bugdet": 1}}}, "unknown key 'eplb.prompt.bugdet' (did you mean 'budget'?)"),

@@ -10,8 +10,8 @@ from gateway.test_forwarding import complete, lines
 from openevolve.utils.code_utils import apply_diff_blocks, extract_diffs, parse_full_rewrite
 from proposer.test_prompt import ask
 
-from eplb_evolve.gateway.asking import sha256
 from eplb_evolve.gateway.author import Written
+from eplb_evolve.gateway.parsing import sha256
 
 BETTER = PARENT.replace("range(3)", "range(2)")
 GOOD = "Numpy it is.\n" + hunk("import torch", "import numpy")

@@ -8,6 +8,7 @@ from ledgers import append
 from runs.exchanges import exchange, record
 
 from eplb_evolve.evaluation.result import Margin
+from eplb_evolve.gateway.parsing import sha256
 from eplb_evolve.gateway.settings import PromptSettings
 from eplb_evolve.llm import author as authors
 from eplb_evolve.llm.author import RunAuthor
@@ -20,7 +21,6 @@ from eplb_evolve.llm.tried import tried
 from eplb_evolve.llm.verdicts import standing
 from eplb_evolve.runs.ledger import Entry, Ledger
 from eplb_evolve.runs.proposals import Proposals
-from eplb_evolve.runs.trace import sha256
 
 SEED, FIRST, SECOND, BROKEN = "seed = 1\n", "first = 1\n", "second = 1\n", "broken = 1\nraise ValueError\n"
 

@@ -5,13 +5,13 @@ import json
 from evaluations import evaluated
 
 from eplb_evolve.evaluation.objectives.time import time_score
+from eplb_evolve.gateway.parsing import sha256
 from eplb_evolve.report.gather import gather
 from eplb_evolve.report.page import Material
 from eplb_evolve.runs.family import read_family
 from eplb_evolve.runs.ledger import FILE_NAME, Entry, Ledger
 from eplb_evolve.runs.run_info import RunInfo, add_start
 from eplb_evolve.runs.trace import FILE_NAME as TRACE
-from eplb_evolve.runs.trace import sha256
 
 HARM = "</script><img src=x onerror=window.harmed=1><script>window.harmed=2</script>"
 LINK = "<a href='javascript:window.harmed=3'>link</a>"

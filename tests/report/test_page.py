@@ -14,10 +14,10 @@ from support import ROOT
 from eplb_evolve import reference
 from eplb_evolve.board.metrics import BY_NAME
 from eplb_evolve.errors import UsageError
+from eplb_evolve.gateway.parsing import sha256
 from eplb_evolve.report.gather import gather
 from eplb_evolve.report.page import render
 from eplb_evolve.runs.ledger import FILE_NAME, Ledger
-from eplb_evolve.runs.trace import sha256
 
 
 class Elements(HTMLParser):

@@ -4,9 +4,9 @@ import json
 
 from proposer.test_prompt import ask
 
+from eplb_evolve.gateway.parsing import sha256
 from eplb_evolve.gateway.record import Exchange, Recorder, Told
 from eplb_evolve.gateway.usage import Usage
-from eplb_evolve.runs.trace import sha256
 
 
 def exchange(parent, child=None, base=None, idea="", lost="", model="m", reply="", cost=0.5, diff=True):

@@ -4,13 +4,13 @@ import pytest
 from ledgers import append, entry
 from runs.exchanges import exchange, record, torn
 
+from eplb_evolve.gateway.parsing import sha256
 from eplb_evolve.runs.family import read_family
 from eplb_evolve.runs.ledger import Ledger
 from eplb_evolve.runs.lineage import steps_to
 from eplb_evolve.runs.models import in_words, shares
 from eplb_evolve.runs.proposals import Proposals
 from eplb_evolve.runs.replay import derive, read_rules, recorded
-from eplb_evolve.runs.trace import sha256
 
 SEED, FIRST, SECOND, LOST = "a = 1\nx = 1\n", "a = 1\nx = 2\n", "a = 1\nx = 3\n", "a = 1\nx = 4\n"
 

@@ -7,10 +7,11 @@ from evaluations import evaluated
 
 from eplb_evolve.board.find_program import find
 from eplb_evolve.errors import UsageError
+from eplb_evolve.gateway.parsing import sha256
 from eplb_evolve.runs.family import read_family
 from eplb_evolve.runs.ledger import Entry, Ledger
 from eplb_evolve.runs.lineage import from_header, steps_to, summary
-from eplb_evolve.runs.trace import read_trace, sha256
+from eplb_evolve.runs.trace import read_trace
 
 SEED, FIRST, SECOND = "x = 1\n", "# proposed-by: embedded tier=T0 operators=jit+hoist\nx = 2\n", "x = 3\n"
 

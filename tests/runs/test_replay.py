@@ -8,8 +8,9 @@ from support import ROOT, SEED
 
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.pipeline import evaluate
+from eplb_evolve.gateway.parsing import sha256
 from eplb_evolve.runs.replay import CannotDerive, check_replies, derive, read_rules, replay, total
-from eplb_evolve.runs.trace import Mutation, Trace, read_trace, sha256
+from eplb_evolve.runs.trace import Mutation, Trace, read_trace
 
 DATA = Path(__file__).parent / "data" / "evolution_trace.jsonl"
 DIFF = "<<<<<<< SEARCH\nx = 1\n=======\nx = 2\n>>>>>>> REPLACE\n"

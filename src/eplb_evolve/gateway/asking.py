@@ -1,7 +1,6 @@
 """One request of OpenEvolve's, from its prompt to the reply that it gets: written, asked, applied, asked once more."""
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ from eplb_evolve.gateway.bodies import completion, fail
 from eplb_evolve.gateway.edits.apply import Unusable, child_of
 from eplb_evolve.gateway.edits.carry import carried, within_blocks
 from eplb_evolve.gateway.edits.ideas import idea_of
-from eplb_evolve.gateway.parsing import Rules, program_of
+from eplb_evolve.gateway.parsing import Rules, program_of, sha256
 from eplb_evolve.gateway.record import Attempt, Exchange, Told
 from eplb_evolve.gateway.upstream import Outcome, Upstream
 from eplb_evolve.gateway.usage import Usage
@@ -181,8 +180,3 @@ def _child(base: str, prompt: Prompt, reply: str, rules: Rules, author: Author) 
 def _again(messages: list[Message], reply: str, why: str) -> list[Message]:
     quoted = clip(reply, _MOST_QUOTED) or "(nothing)"
     return [*messages, {"role": "assistant", "content": quoted}, {"role": "user", "content": why + _AGAIN}]
-
-
-def sha256(program: str) -> str:
-    """As the ledger names a program."""
-    return hashlib.sha256(program.encode("utf-8", "surrogatepass")).hexdigest()

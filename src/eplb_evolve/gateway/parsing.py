@@ -1,5 +1,6 @@
 """The program that OpenEvolve makes of a reply, by its own rules."""
 
+import hashlib
 from dataclasses import dataclass
 
 from eplb_evolve.proposer.prompt import Prompt
@@ -38,3 +39,8 @@ def program_of(prompt: Prompt, reply: str, rules: Rules, cut: bool = False) -> s
         return None
     fits = program != prompt.program and len(program) <= rules.max_code_length
     return str(program) if fits else None
+
+
+def sha256(program: str) -> str:
+    """As the ledger names a program: of the text in UTF-8, hexadecimal."""
+    return hashlib.sha256(program.encode("utf-8", "surrogatepass")).hexdigest()

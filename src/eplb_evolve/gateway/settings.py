@@ -13,7 +13,7 @@ READY, FAILED = "ready: ", "failed: "
 """How the one line begins that it prints at its start."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LEAST_BUDGET, LEAST_PROGRAM = 6000, 6000
-"""Bytes of a prompt that holds its sections in short, and of a program worth a search."""
+"""Bytes, so that nothing absurd is asked for; what a task needs of the budget is checked when it is known."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class PromptSettings:
 
     def __post_init__(self) -> None:
         if self.budget < LEAST_BUDGET:
-            raise UsageError(f"prompt: budget is {self.budget} bytes, but the task alone takes {LEAST_BUDGET}")
+            raise UsageError(f"prompt: budget is {self.budget} bytes, {LEAST_BUDGET} is the least; leave it out")
         if self.limit < self.budget + LEAST_PROGRAM:
             raise UsageError(
                 f"prompt: limit is {self.limit} bytes, but budget ({self.budget}) and a program ({LEAST_PROGRAM} at "

@@ -9,6 +9,7 @@ from pathlib import Path
 from eplb_evolve.evaluation.objectives import objective as named
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.gateway.author import Written
+from eplb_evolve.gateway.parsing import sha256
 from eplb_evolve.gateway.settings import PromptSettings
 from eplb_evolve.llm.history import History, Row
 from eplb_evolve.llm.prompt import LEAST_BESIDE_TASK, compose
@@ -16,7 +17,6 @@ from eplb_evolve.llm.task_file import read_task
 from eplb_evolve.runs.ledger import Ledger
 from eplb_evolve.runs.models import shares
 from eplb_evolve.runs.proposals import Proposals
-from eplb_evolve.runs.trace import sha256
 
 MUCH_WORSE = 2.0
 """Times the best one's ratio from which on a program is far behind."""

@@ -62,7 +62,6 @@ class History:
         leader = best(mine)
         self.best = self.by_sha256[leader.evaluation.sha256] if leader is not None else None
         self.leaders = _leaders(mine)
-        self._measured = measured
 
     def row(self, sha256: str) -> Row | None:
         """A program's row."""

@@ -1,6 +1,5 @@
 """What a program's author must know of the load: its shape, the greedy's replica counts, how skewed it is."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,11 +60,6 @@ def shape_facts(workload: Workload) -> ShapeFacts:
         *(layers * nodes, experts // nodes, top.replicas // nodes, top.gpus // nodes),
         *(int(largest.max()), float(np.median(largest)), float(np.median(share)), float(share.max())),
     )
-
-
-def most_replicas(workloads: Iterable[Workload]) -> dict[str, int]:
-    """The largest replica count of the exact greedy on each."""
-    return {workload.name: shape_facts(workload).most_replicas for workload in workloads}
 
 
 def _heaviest(load: NDArray[np.float64], phy2log: NDArray[np.int64], nodes: int) -> NDArray[np.float64]:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from eplb_evolve.errors import UsageError
+from eplb_evolve.gateway.parsing import sha256
 from eplb_evolve.gateway.record import FILE_NAME
 from eplb_evolve.proposer.prompt import Prompt, UnknownPrompt, read_prompt
 from eplb_evolve.runs.ledger import Ledger
-from eplb_evolve.runs.trace import Mutation, Trace, sha256
+from eplb_evolve.runs.trace import Mutation, Trace
 
 _NOT_JUDGED = {"evaluator_failed": True}
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from eplb_evolve.gateway.local import BEHAVIOURS
+from eplb_evolve.gateway.parsing import sha256
 from eplb_evolve.proposer.header import made_by
 from eplb_evolve.runs.ledger import program_file
 from eplb_evolve.runs.proposals import Proposal, Proposals
-from eplb_evolve.runs.trace import FILE_NAME, parent_of, sha256
+from eplb_evolve.runs.trace import FILE_NAME, parent_of
 
 SEED = "seed"
 ORIGIN_DIGITS = 8

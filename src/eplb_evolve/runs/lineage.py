@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from eplb_evolve.evaluation.result import Evaluation
+from eplb_evolve.gateway.parsing import sha256
 from eplb_evolve.proposer.header import made_by
 from eplb_evolve.runs.family import SEED, Family, sources
 from eplb_evolve.runs.ledger import Entry
-from eplb_evolve.runs.trace import sha256
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import yaml
 from eplb_evolve import config as configuration
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.result import Evaluation, Status, status_of
+from eplb_evolve.gateway.parsing import sha256
 from eplb_evolve.gateway.record import FILE_NAME as EXCHANGES
 from eplb_evolve.runs.exchanges import read_exchanges, tells_children
-from eplb_evolve.runs.trace import Mutation, Trace, read_trace, sha256
+from eplb_evolve.runs.trace import Mutation, Trace, read_trace
 
 Derivation = Literal["same", "differs", "cannot be derived"]
 Evaluate = Callable[[Path], Evaluation]

@@ -1,12 +1,12 @@
 """OpenEvolve's evolution_trace.jsonl: which program was made from which, by which reply."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eplb_evolve.errors import UsageError
+from eplb_evolve.gateway.parsing import sha256
 
 FILE_NAME = "evolution_trace.jsonl"
 
@@ -46,11 +46,6 @@ class Trace:
     file: Path
     mutations: tuple[Mutation, ...]
     torn: int
-
-
-def sha256(source: str) -> str:
-    """As the ledger counts it: of the text in UTF-8, hexadecimal."""
-    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read_trace(path: Path) -> Trace:
