@@ -54,9 +54,20 @@ def child(reply, parent=PARENT):
         ("                x = x + 1", "                x = x + 5", "        x = x + 5\n        y = x\n"),
         ("    y = x\n    return x", "    y = x\n    return y", "        y = x\n        return y\n"),
         ("        y = x   \n\n    return x\n\n", "    return x", "        x = x + 1\n    return x\n"),
+        ("\tfor i in range(3):", "\tfor i in range(4):\n\t\tx = x", "    for i in range(4):\n        x = x\n        x"),
         ("import torch", "", "START\n\n\ndef helper"),
     ],
-    ids=["exact", "no indent", "no blanks", "block indent", "too deep", "without a blank line", "trailing", "deletion"],
+    ids=[
+        "exact",
+        "no indent",
+        "no blanks",
+        "block indent",
+        "too deep",
+        "without a blank line",
+        "trailing",
+        "tabs",
+        "deletion",
+    ],
 )
 def test_a_diff_is_applied_where_it_fits_but_for_whitespace(search, replace, expected):
     assert expected in child(hunk(search, replace))

@@ -11,6 +11,7 @@ _BLOCK = re.compile(
 )
 _BEGIN = re.compile(r"^[ \t]*<{5,9} ?SEARCH", re.MULTILINE)
 _START, _END = "# EVOLVE-BLOCK-START", "# EVOLVE-BLOCK-END"
+_TABS = re.compile(r"^\t+", re.MULTILINE)
 _NEAR, _SHOWN = 2, 160
 
 
@@ -74,6 +75,8 @@ def _demand_python(program: str) -> None:
 
 def _patched(parent: str, blocks: list[tuple[str, str]]) -> str:
     lines = parent.split("\n")
+    if "\t" not in parent:
+        blocks = [(_without_tabs(search), _without_tabs(replace)) for search, replace in blocks]
     for number, (search, replace) in enumerate(blocks, 1):
         which = "The SEARCH block" if len(blocks) == 1 else f"SEARCH block {number} of {len(blocks)}"
         wanted = search.rstrip().split("\n")
@@ -81,6 +84,11 @@ def _patched(parent: str, blocks: list[tuple[str, str]]) -> str:
         new = replace.rstrip().split("\n") if replace.strip() else []
         lines[start:end] = _indented(new, _indent(lines[start:end]) - _indent(wanted))
     return "\n".join(lines)
+
+
+def _without_tabs(text: str) -> str:
+    """Its indentation in blanks."""
+    return _TABS.sub(lambda tabs: "    " * len(tabs[0]), text)
 
 
 def _find(lines: list[str], wanted: list[str], which: str) -> tuple[int, int]:
