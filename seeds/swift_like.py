@@ -258,11 +258,50 @@ def inverse(phy2log, logcnt):
 
 def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, old_phy2log):
     """weight [L, E], old_phy2log [L, R] -> phy2log [L, R], log2phy [L, E, X] with X = max(logcnt), logcnt [L, E]."""
+    weight = _checked(weight, num_replicas, num_groups, num_nodes, num_gpus)
+    load, old = weight.to("cpu", torch.float64).numpy(), _checked_old(old_phy2log, weight, num_replicas).numpy()
     if num_groups % num_nodes:
         num_groups, num_nodes = 1, 1
-    load, old = weight.detach().to("cpu", torch.float64).numpy(), old_phy2log.detach().cpu().numpy()
     phy2log, logcnt = plan(load, num_replicas, num_groups, num_nodes, num_gpus, old)
     return torch.from_numpy(phy2log), torch.from_numpy(inverse(phy2log, logcnt)), torch.from_numpy(logcnt)
 
 
 # EVOLVE-BLOCK-END
+
+
+def _checked(weight, num_replicas, num_groups, num_nodes, num_gpus):
+    """The loads [L, E] as contiguous float32; ValueError unless they and the numbers can be planned for."""
+    if not isinstance(weight, torch.Tensor) or weight.dim() != 2 or not weight.numel():
+        raise ValueError("weight must be a tensor [layers, experts] with at least one of each")
+    numbers = {"num_replicas": num_replicas, "num_groups": num_groups, "num_nodes": num_nodes, "num_gpus": num_gpus}
+    for name, number in numbers.items():
+        if not isinstance(number, int) or not 0 < number <= 32768:
+            raise ValueError(f"{name} must be a whole number from 1 to 32768")
+    experts = weight.shape[1]
+    if experts % num_groups:
+        raise ValueError(f"num_groups must divide the {experts} experts, not be {num_groups}")
+    if num_gpus % num_nodes:
+        raise ValueError(f"num_gpus must be a multiple of the {num_nodes} nodes, not {num_gpus}")
+    if num_replicas % num_gpus or num_replicas < experts:
+        raise ValueError(
+            f"num_replicas must be a multiple of the {num_gpus} GPUs, one for each of {experts} experts at least, "
+            f"not {num_replicas}"
+        )
+    weight = weight.detach().float().contiguous()
+    least, most = weight.aminmax()
+    if not (least.item() >= 0 and most.item() <= 1e30):  # nor is NaN
+        raise ValueError("weight must hold loads from 0 to 1e30")
+    return weight
+
+
+def _checked_old(old_phy2log, weight, num_replicas):
+    """The placement in force [L, R], contiguous, on the host; ValueError unless it fits the loads [L, E]."""
+    layers, experts = weight.shape
+    is_placement = isinstance(old_phy2log, torch.Tensor) and old_phy2log.dtype == torch.int64
+    if is_placement and old_phy2log.shape == (layers, num_replicas):
+        least, most = old_phy2log.aminmax()
+        if least.item() >= 0 and most.item() < experts:
+            return old_phy2log.detach().cpu().contiguous()
+    raise ValueError(
+        f"old_phy2log must be an int64 tensor [{layers}, {num_replicas}] of experts from 0 to {experts - 1}"
+    )

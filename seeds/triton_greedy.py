@@ -2,8 +2,8 @@
 
 Source: the algorithm is DeepSeek's (https://github.com/deepseek-ai/EPLB); this form of it is ours.
 Idea: the loads of one row fit into the registers of a warp. Groups, further replicas and GPUs are chosen by reductions
-over them, the replicas in order of load by repeated maxima, and only the three outputs are written. Nothing is read
-back to the host: log2phy is as wide as the largest count can be.
+over them, the replicas in order of load by repeated maxima, and only the three outputs are written. Nothing of the plan
+is read back to the host: log2phy is as wide as the largest count can be.
 Complexity: O(R / N) reductions one after the other, all rows at once.
 Exact: yes; loads per replica in float32 and sums in float64, as in the seed.
 Provenance: reference
@@ -107,7 +107,7 @@ def plan_row(
 
 def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
     """weight [L, E] -> phy2log [L, num_replicas], log2phy [L, E, X], logcnt [L, E], on the device of the loads."""
-    weight = weight.float().contiguous()
+    weight = _checked(weight, num_replicas, num_groups, num_nodes, num_gpus)
     (layers, experts), device = weight.shape, weight.device
     if device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
         raise RuntimeError(f"this program plans on a CUDA device, and the loads are on the {device.type}")
@@ -137,3 +137,28 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
 
 
 # EVOLVE-BLOCK-END
+
+
+def _checked(weight, num_replicas, num_groups, num_nodes, num_gpus):
+    """The loads [L, E] as contiguous float32; ValueError unless they and the numbers can be planned for."""
+    if not isinstance(weight, torch.Tensor) or weight.dim() != 2 or not weight.numel():
+        raise ValueError("weight must be a tensor [layers, experts] with at least one of each")
+    numbers = {"num_replicas": num_replicas, "num_groups": num_groups, "num_nodes": num_nodes, "num_gpus": num_gpus}
+    for name, number in numbers.items():
+        if not isinstance(number, int) or not 0 < number <= 32768:
+            raise ValueError(f"{name} must be a whole number from 1 to 32768")
+    experts = weight.shape[1]
+    if experts % num_groups:
+        raise ValueError(f"num_groups must divide the {experts} experts, not be {num_groups}")
+    if num_gpus % num_nodes:
+        raise ValueError(f"num_gpus must be a multiple of the {num_nodes} nodes, not {num_gpus}")
+    if num_replicas % num_gpus or num_replicas < experts:
+        raise ValueError(
+            f"num_replicas must be a multiple of the {num_gpus} GPUs, one for each of {experts} experts at least, "
+            f"not {num_replicas}"
+        )
+    weight = weight.detach().float().contiguous()
+    least, most = weight.aminmax()
+    if not (least.item() >= 0 and most.item() <= 1e30):  # nor is NaN
+        raise ValueError("weight must hold loads from 0 to 1e30")
+    return weight

@@ -1,24 +1,19 @@
 """Every balancer in seeds/ keeps the contract, and the exact ones balance as the published form does."""
 
-import functools
-import importlib.util
 import inspect
-import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from seed_modules import SEEDS, grouped, loaded
+from support import ROOT
 
 from eplb_evolve.placement import Topology, gpu_loads, initial_phy2log, transfers, verify
 from eplb_evolve.proposer.engine import propose
 from eplb_evolve.workload import catalog
 
-os.environ["TRITON_INTERPRET"] = "1"  # Triton asks when a kernel is defined
-ROOT = Path(__file__).parents[1]
 WORKLOADS = catalog.names(ROOT / "workloads")
-SEEDS = sorted(file for file in (ROOT / "seeds").glob("*.py") if not file.is_symlink())
 BLIND = ("fixed_spread", "never", "random_placement")
 """Policies that do not look at the load."""
 EXACT = [file for file in SEEDS if re.search(r"^Exact: yes", file.read_text(), re.MULTILINE)]
@@ -38,20 +33,6 @@ TOPOLOGIES = {
     "uneven lanes": (60, Topology(72, 4, 2, 12)),
 }
 NAMES = sorted(TOPOLOGIES)
-
-
-@functools.cache
-def loaded(file):
-    """The seed as a module; what it compiles stays."""
-    spec = importlib.util.spec_from_file_location(f"seed_{file.stem}", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def grouped(files):
-    """Parameters; all tests of one seed run in one process, which compiles it once."""
-    return [pytest.param(file, id=file.stem, marks=pytest.mark.xdist_group(f"seed {file.stem}")) for file in files]
 
 
 @pytest.fixture(scope="module", params=grouped(SEEDS))

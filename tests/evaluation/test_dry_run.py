@@ -39,7 +39,7 @@ def test_the_seed_passes(dry_run):
         (SEED.read_text().replace("    width = num", "    while True: pass\n    width = num"), "took longer than 3 s"),
         (SPREAD, "balancedness"),
         (
-            SEED.read_text().replace("weight.float().cpu()", "weight.float().cpu() + torch.rand(weight.shape) * 1e6"),
+            SEED.read_text().replace("num_gpus).cpu()", "num_gpus).cpu() + torch.rand(weight.shape) * 1e6"),
             "the same input",
         ),
     ],

@@ -15,7 +15,7 @@ from eplb_evolve.evaluation.settings import Timing
 
 CALL = "honest(weight, num_replicas, num_groups, num_nodes, num_gpus)"
 OUTSIDE = re.compile(r"[\d.e+]+ ms of processor time and \d+ page faults a call, seen from outside")
-IN_THE_COPY = SEED.read_text() + "\nif '_with' + '_a_profile' in open(__file__).read():\n    {}\n"
+IN_THE_COPY = SEED.read_text() + "\nif '_with' + '_a_profile' in open(__file__).read():\n    DOES\n"
 
 
 def profile_of(file, task, bench):
@@ -36,7 +36,7 @@ def test_never_on_windows_that_are_hidden(program, task, bench):
 
 @pytest.mark.parametrize("does", ["raise ValueError", "import os; os._exit(3)", "import time; time.sleep(60)"])
 def test_who_fails_once_it_finds_the_profiler_in_its_text_loses_those_lines_alone(program, task, bench, does):
-    (line,) = profile_of(program(IN_THE_COPY.format(does)), task, bench)
+    (line,) = profile_of(program(IN_THE_COPY.replace("DOES", does)), task, bench)
     assert OUTSIDE.fullmatch(line)
 
 

@@ -13,7 +13,7 @@ from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import EVALUATION_VERSION, Task
 
-DEEPSEEK_FORM_SHA256 = "09adf10fb8df01d84d98da19edf21b60c184acf11d6a110df8b35c5bfb82810f"
+DEEPSEEK_FORM_SHA256 = "e71f191e5f0a51b06d6fe235ced17ae30c0cb259a5712322ad2a657dd69a718f"
 """Of initial_program.py as shipped: what speedup_over_seed is measured against, whatever seed a search starts from."""
 
 CLOCK = "timekeeper-3"
