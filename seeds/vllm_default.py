@@ -79,10 +79,10 @@ def _checked(weight, num_replicas, num_groups, num_nodes, num_gpus):
     for name, number in numbers.items():
         if not isinstance(number, int) or not 0 < number <= 32768:
             raise ValueError(f"{name} must be a whole number from 1 to 32768")
-    experts = weight.shape[1]
-    if experts % num_groups:
+    experts, is_hierarchical = weight.shape[1], num_groups % num_nodes == 0
+    if is_hierarchical and experts % num_groups:
         raise ValueError(f"num_groups must divide the {experts} experts, not be {num_groups}")
-    if num_gpus % num_nodes:
+    if is_hierarchical and num_gpus % num_nodes:
         raise ValueError(f"num_gpus must be a multiple of the {num_nodes} nodes, not {num_gpus}")
     if num_replicas % num_gpus or num_replicas < experts:
         raise ValueError(

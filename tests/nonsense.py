@@ -75,6 +75,12 @@ class Case:
             given.append(OLD[self.old](torch.from_numpy(initial_phy2log(self.layers, max(self.experts, 1), slots))))
         return given
 
+    def topology(self):
+        """What a placement must fit; UsageError if none can."""
+        if isinstance(self.nodes, int) and self.nodes > 0 and self.groups % self.nodes:
+            return Topology(self.replicas, 1, 1, self.gpus)  # then neither groups nor nodes matter
+        return Topology(self.replicas, self.groups, self.nodes, self.gpus)
+
     def makes_sense(self, with_old):
         """Whether a program must plan for it."""
         numbers = self.replicas, self.groups, self.nodes, self.gpus
@@ -97,8 +103,7 @@ def answer(program, with_old, case):
     except Exception as error:
         return "raised", f"{type(error).__name__}: {str(error)[:150]}"
     try:
-        topology = Topology(case.replicas, case.groups, case.nodes, case.gpus)
-        verify(*(part.numpy() for part in made), (case.layers, case.experts), topology)
+        verify(*(part.numpy() for part in made), (case.layers, case.experts), case.topology())
     except (CandidateFailure, UsageError, ValueError) as error:
         return "placed wrongly", str(error)
     return "placed", ""

@@ -13,7 +13,7 @@ from eplb_evolve.evaluation.pipeline import evaluate
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.task import EVALUATION_VERSION, Task
 
-DEEPSEEK_FORM_SHA256 = "e71f191e5f0a51b06d6fe235ced17ae30c0cb259a5712322ad2a657dd69a718f"
+DEEPSEEK_FORM_SHA256 = "1954bb42c9af461881a33020684bb6b50f37ebe2f957166678acdfcbda0fd11a"
 """Of initial_program.py as shipped: what speedup_over_seed is measured against, whatever seed a search starts from."""
 
 CLOCK = "timekeeper-3"
