@@ -30,6 +30,8 @@ OLD = {
     "in force": lambda old: old,
     "transposed": lambda old: old.T.contiguous().T,
     "turned round": lambda old: old.flip(1),
+    "groups torn": lambda old: old.roll(1, 1),
+    "half of the experts": lambda old: old // 2,
     "one expert": torch.zeros_like,
     "None": lambda _: None,
     "no tensor": lambda old: old.tolist(),
@@ -44,7 +46,8 @@ OLD = {
     "floats": lambda old: old.double(),
     "int32": lambda old: old.int(),
 }
-SOUND_LAYOUTS, SOUND_OLD = list(LAYOUTS)[:4], list(OLD)[:4]
+SOUND_LAYOUTS, SOUND_OLD = list(LAYOUTS)[:4], list(OLD)[:6]
+"""What a program must plan for: tensors of the right shape, and placements in force of any experts."""
 
 
 @dataclass(frozen=True)
