@@ -43,6 +43,30 @@ def test_loads_and_replicas_are_the_modules(counterpart, workloads):
 
 @fetched
 @one_process
+@pytest.mark.parametrize("counterpart", COUNTERPARTS, ids=IDS)
+def test_ties_and_experts_without_load_too(counterpart):
+    """vLLM's first call, when a server starts, has no load at all."""
+    rng = np.random.default_rng(0)
+    nothing = np.zeros((3, 64))
+    ties = rng.integers(1, 4, (3, 64)).astype(float)
+    sparse = np.where(rng.random((3, 64)) < 0.6, 0.0, rng.lognormal(3, 1, (3, 64)).round())
+    for topology in (Topology(80, 8, 4, 16), Topology(80, 1, 4, 8)):
+        assert compare(counterpart, [nothing, ties, sparse], topology).is_equal
+
+
+@fetched
+@one_process
+def test_the_fetched_policy_gives_the_placement_in_vllms_own_test():
+    load = [[90, 132, 40, 61, 104, 165, 39, 4, 73, 56, 183, 86], [20, 107, 104, 64, 19, 197, 187, 157, 172, 86, 16, 27]]
+    with modules.vllm_policy() as policy:
+        assert policy.rebalance_experts(torch.tensor(load), 16, 4, 2, 8).tolist() == [
+            [5, 6, 5, 7, 8, 4, 3, 4, 10, 9, 10, 2, 0, 1, 11, 1],
+            [7, 10, 6, 8, 6, 11, 8, 9, 2, 4, 5, 1, 5, 0, 3, 1],
+        ]
+
+
+@fetched
+@one_process
 def test_another_algorithm_is_told_apart(workloads):
     greedy, snake = (next(each for each in COUNTERPARTS if each.seed == seed) for seed in ("deepseek", "sglang_vec"))
     found = compare(dataclasses.replace(snake, opened=greedy.opened), *workloads["dsv3-composite"])
