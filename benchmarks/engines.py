@@ -3,7 +3,8 @@
 Every window of every workload is planned by the seed and by the module in the engine's wheel (tests/engines has both
 sides). Equal: the same load on every GPU, GPUs sorted in each layer, and as many replicas of each expert. Slots may
 differ, as equal loads may be ordered either way. kept: of the slots whose expert stays on its GPU, the percentage where
-it stays in its slot, by the seed and by the module. ms: median of a call, without what only a server adds; warm caches.
+it stays in its slot, by the seed and by the module. ms: the shortest call of each, called in turn; other work on the
+machine lengthens single calls.
 
 SGLang hands deepseek_vec a history of steps, which a program here does not get. Below the table: how its own module
 balances with the steps of a window, and with their sum, as the seed has it.
