@@ -5,10 +5,12 @@ SEED ?= initial_program.py
 GPU_PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --durations=10 -rs
+# Planners of vLLM and SGLang out of their wheels, once; without a network the tests that need them skip.
+ENGINES := $(BIN)/python tests/engines/fetch.py
 STAMP := $(shell date -u +%Y%m%d-%H%M%S)
 OUT ?= results/runs/$(STAMP)
 
-.PHONY: evolve test lint tests test-all control gpu clean
+.PHONY: evolve test lint tests test-all engines control gpu clean
 
 # The search: checks, a stock openevolve-run over $(SEED), which it prints, with a live view; then the leaderboard with the
 # best programs on the holdout windows.
@@ -26,11 +28,18 @@ lint: .venv/installed-dev
 	$(BIN)/lint-imports
 
 tests: .venv/installed-dev
+	-@$(ENGINES)
 	$(PYTEST)
 
 # The same with every program of tests/exploits at every sandbox level.
 test-all: .venv/installed-dev
+	-@$(ENGINES)
 	$(PYTEST) --all-levels
+
+# Seeds that stand for engines, held against the modules of the released ones: results/benchmarks/engines.txt.
+engines: .venv/installed-dev
+	@$(ENGINES)
+	$(BIN)/python benchmarks/engines.py
 
 # The control: searches without an LLM, and blind mutation, five seeds each; hours. LLM=NAME=CONFIG adds an endpoint.
 control: .venv/installed-plots

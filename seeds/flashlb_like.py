@@ -1,8 +1,8 @@
 """Joint search of replica numbers and placement; a layer changes only when it has become uneven.
 
 Source: FlashLB in vllm_ascend/eplb/core/policy/policy_flashlb.py (https://github.com/vllm-project/vllm-ascend) and
-SGLang's flash_lb, Apache-2.0; written anew from their description, without their variance over steps, which one
-window does not hold.
+pull request 14176 of SGLang, which was closed unmerged, Apache-2.0; written anew from their description, without their
+variance over steps, which one window does not hold.
 Idea: experts are cut by load into thirds. How many spare replicas go to the first third, then to the second, is tried
 a few steps to either side of what the greedy gives, each trial placed and judged by its heaviest GPU. A layer whose
 balance is at least KEEP keeps its placement; in others the GPUs of a node are renumbered to keep most experts where
@@ -10,6 +10,7 @@ they are.
 Complexity: 14 times the greedy's.
 Exact: no; on the window that it sees the balance of a changed layer is about the greedy's or better.
 Provenance: baseline
+Held against: nothing; from its description; no release of vLLM or SGLang has it
 """
 
 # EVOLVE-BLOCK-START

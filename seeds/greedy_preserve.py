@@ -1,11 +1,13 @@
 """DeepSeek's greedy, after which experts that stay on a GPU keep their slot there.
 
-Source: preserve_intragpu_slots of vLLM's default policy (https://github.com/vllm-project/vllm), Apache-2.0; written
-anew from its description.
+Source: preserve_intragpu_slots of vLLM's default policy (https://github.com/vllm-project/vllm), Apache-2.0, after the
+batched packing of its pull request 52556; written anew.
 Idea: a GPU need not copy within its own memory what it holds already. Between GPUs as much moves as after the greedy.
+vLLM goes GPU by GPU; here all GPUs of all layers are rows of one array.
 Complexity: the greedy's and O(L R^2 / G).
 Exact: yes.
 Provenance: baseline
+Held against: vllm 0.33.0, vllm.distributed.eplb.policy.default
 """
 
 # EVOLVE-BLOCK-START

@@ -1,13 +1,16 @@
 """SGLang's vectorised form: replicas for all layers at once, GPUs by a snake.
 
 Source: deepseek_vec in python/sglang/srt/eplb/eplb_algorithms (https://github.com/sgl-project/sglang), Apache-2.0;
-written anew from its description.
+written anew.
 Idea: the sorted replicas are dealt to the GPUs forwards, backwards, forwards ..., which needs no loads; only groups
-are packed greedily, in a loop. SGLang keeps a history of steps and looks one replica ahead in it; of one window, as
-here, that is the greedy.
-Complexity: O(R) operations of torch on L x E numbers, and a loop over L x groups.
-Exact: counts yes, loads no: the snake does not look at the load of a GPU.
+are packed greedily, in a loop. The next replica goes to the expert without which the highest load per replica would be
+lowest. So that no two are equal, the place of an expert, times 1e-4, is added to its load: loads are counts of tokens.
+SGLang sums over a history of steps when it looks for that expert; here the window is the only step.
+Complexity: O(R) operations of torch on L x E numbers, and a loop over L x groups; leaner than SGLang's form, which
+carries the history along.
+Exact: no; counts differ where two experts are nearly equal, and the snake does not look at the load of a GPU.
 Provenance: baseline
+Held against: sglang 0.5.23, sglang.srt.eplb.eplb_algorithms.deepseek_vec
 """
 
 # EVOLVE-BLOCK-START
@@ -42,13 +45,18 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
     place = pack_groups(weight.view(layers, num_groups, size).sum(-1), num_nodes)
     log2mid = (place[:, :, None] * size + torch.arange(size)).flatten(1)
     mid2log = log2mid.argsort(1)
-    load = weight.gather(1, mid2log).view(-1, mids)
+    load = weight.gather(1, mid2log)
+    uneven = (load + torch.arange(experts) * 1e-4).view(-1, mids)
+    load = load.view(-1, mids)
     rows = torch.arange(len(load))
     phy2mid = torch.arange(slots).repeat(len(load), 1)
     rank = torch.zeros_like(phy2mid)
     count = torch.ones(len(load), mids, dtype=torch.int64)
     for slot in range(mids, slots):
-        hottest = (load / count).argmax(1)
+        share = uneven / count
+        highest, hottest = share.max(1)
+        share[rows, hottest] = load[rows, hottest] / (count[rows, hottest] + 1)
+        hottest[share.amax(1) >= highest] = 0  # rounded to the same: no expert helps, and SGLang takes the first
         phy2mid[:, slot], rank[:, slot] = hottest, count[rows, hottest]
         count[rows, hottest] += 1
 

@@ -9,6 +9,7 @@ becomes lighter. Groups stay on their nodes; a first plan, or one after torn gro
 Complexity: O(L R^2 / N) and O(R) for each of at most 100 exchanges of a node.
 Exact: no.
 Provenance: baseline
+Held against: nothing; from its description; no release of vLLM or SGLang has it
 """
 
 # EVOLVE-BLOCK-START

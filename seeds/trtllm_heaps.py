@@ -7,6 +7,7 @@ TensorRT-LLM knows no groups; where they must stay together, the same heap packs
 Complexity: O(L R log R), in plain Python.
 Exact: but for ties: of equal loads per replica the expert with the highest number gets the next replica.
 Provenance: baseline
+Held against: nothing; from its description, of C++
 """
 
 # EVOLVE-BLOCK-START

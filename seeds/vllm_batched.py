@@ -1,11 +1,13 @@
 """vLLM's layer-batched policy: the default policy with packing done for all layers at once.
 
-Source: pull request 52556 of vLLM (https://github.com/vllm-project/vllm/pull/52556); written anew from its
-description.
-Idea: the items of one rank go to a GPU in all layers with one call, since layers do not depend on each other.
+Source: pull request 52556 of vLLM (https://github.com/vllm-project/vllm/pull/52556), which no release has yet; written
+anew from its description.
+Idea: the items of one rank go to a GPU in all layers with one call, since layers do not depend on each other. Slots are
+not kept, as vLLM would; greedy_preserve.py is the same with them.
 Complexity: O(R) calls of numpy, each over L x G numbers.
 Exact: yes; shares in float64.
 Provenance: baseline
+Held against: vllm 0.33.0, vllm.distributed.eplb.policy.default, which the pull request must equal
 """
 
 # EVOLVE-BLOCK-START

@@ -15,7 +15,9 @@ ABOUT = """\
 Written by `eplb board`, not edited by hand. On each workload all programs were called in turn on the same inputs, of
 the holdout windows. Rows compare only within their table. `evolved` was found by a search here, `baseline` is a
 published algorithm written anew, `reference` the best that we could write ourselves, `seed` the published form that
-searches start from. Absolute figures are in `results/standing.json`.
+searches start from. A baseline whose header says `Held against` a module of vLLM or SGLang gives the GPUs the same
+loads as the released module does (`make engines`); the others are from their description. Absolute figures are in
+`results/standing.json`.
 """
 SHOWN = (*COLUMNS, "speedup_over_seed", "first_call_ms", "samples")
 
