@@ -34,6 +34,8 @@ def test_evaluate_json_has_the_promised_fields(eplb, monkeypatch):
     assert set(result) >= PROMISED
     assert result["split"] == "holdout"
     assert result["feasible"] is True
+    assert result["balancedness_nearest"] < result["lp_bound"]
+    assert result["balancedness_even"] < result["lp_bound"] <= 1
     assert result["speedup_over_seed"] == pytest.approx(50.0 / result["ratio_to_reference"])
 
 

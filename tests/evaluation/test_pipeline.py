@@ -30,6 +30,8 @@ def test_the_seed_is_feasible_and_measured_in_full(program, task, bench):
     assert result.timing.time_ms_low <= result.timing.time_ms <= result.timing.time_ms_high
     assert result.first_call_ms > 0
     assert 0 < result.balance.transfers < 1
+    assert result.dispatch.dispatch_calls == task.settings.timing.pairs_slow - 1
+    assert 0 < result.dispatch.balancedness_nearest < result.dispatch.lp_bound <= 1
     assert result.conditions.split == "search"
 
 

@@ -59,6 +59,7 @@ def test_a_faster_program_wins_and_is_replayed(fast, slow, careful, clocked):
     assert result.feasible
     assert result.replayed
     assert result.timing.ratio_to_reference == pytest.approx(3.0)
+    assert result.dispatch is None  # its linear programs are no work of a search
 
 
 def test_a_winner_gains_what_it_gained_beside_the_incumbent(fast, slow, careful, clocked):

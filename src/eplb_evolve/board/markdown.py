@@ -17,15 +17,22 @@ the holdout windows. Rows compare only within their table. `evolved` was found b
 published algorithm written anew, `reference` the best that we could write ourselves, `seed` the published form that
 searches start from. Absolute figures are in `results/standing.json`.
 """
-SHOWN = (*COLUMNS, "speedup_over_seed", "first_call_ms", "samples")
+DISPATCH = ("balancedness_even", "lp_bound", "balancedness_nearest")
+ABOUT_DISPATCH = """
+`even`, `lp` and `near` are balancedness on the next window by how a server chooses among an expert's replicas: equal
+shares, as every planner assumes; as well as can be with this placement, by a linear program; the nearest replica, as
+SGLang's static dispatch. They are of ten of the calls, the same for all programs, and nothing ranks by them.
+"""
+SHOWN = (*COLUMNS, *DISPATCH, "speedup_over_seed", "first_call_ms", "samples")
 
 
 def to_markdown(shipped: Shipped) -> str:
     """A table for each workload that has more than one row, and one of the ratios on all of them."""
-    lines = ABOUT.splitlines()
     board = [table for table in tables(shipped.rows) if len(table.rows) > 1]
+    names = _measured(board)
+    lines = [*ABOUT.splitlines(), *(ABOUT_DISPATCH.splitlines() if names == SHOWN else ())]
     for table in board:
-        lines += ["", f"## {title(table)}", "", *_measuring(shipped, table), *_table(table)]
+        lines += ["", f"## {title(table)}", "", *_measuring(shipped, table), *_table(table, names)]
         unranked = [f"- {row.name}: {row.evaluation.reason}" for row in table.rows if row.rank is None]
         lines += ["", *unranked] if unranked else []
     for each in everywhere(board):
@@ -34,9 +41,15 @@ def to_markdown(shipped: Shipped) -> str:
         lines += [_line(("program", *each.workloads)), _line(["---"] * (1 + len(each.workloads)))]
         lines += [_line([_linked(row), *cells]) for row, cells in each.rows]
     lines += ["", "## Columns", ""]
-    lines += [f"- **{BY_NAME[name].heading}**: {BY_NAME[name].description}" for name in SHOWN]
+    lines += [f"- **{BY_NAME[name].heading}**: {BY_NAME[name].description}" for name in names]
     lines += ["", MARKS.replace("*", r"\*")]
     return "\n".join(lines) + "\n"
+
+
+def _measured(board: Sequence[Table]) -> tuple[str, ...]:
+    """The columns; without those of dispatch where earlier versions measured all rows."""
+    known = any(row.evaluation.dispatch is not None for table in board for row in table.rows)
+    return tuple(name for name in SHOWN if known or name not in DISPATCH)
 
 
 def _measuring(shipped: Shipped, table: Table) -> list[str]:
@@ -48,10 +61,10 @@ def _measuring(shipped: Shipped, table: Table) -> list[str]:
     return [f"`{known.command}`, {when} UTC, {known.seconds / 60:.0f} minutes.", ""]
 
 
-def _table(table: Table) -> list[str]:
-    head = ("#", "program", "from", *headings(SHOWN))
+def _table(table: Table, names: Sequence[str]) -> list[str]:
+    head = ("#", "program", "from", *headings(names))
     rows = [
-        _line([rank(row).replace("*", r"\*"), _linked(row), row.provenance, *figures(row, SHOWN)]) for row in table.rows
+        _line([rank(row).replace("*", r"\*"), _linked(row), row.provenance, *figures(row, names)]) for row in table.rows
     ]
     return [_line(head), _line(["---"] * len(head)), *rows]
 

@@ -107,7 +107,7 @@ def told(result: Evaluation, step: Callable[[], Evaluation], task: Task) -> Eval
 
 def _without_figures(result: Evaluation) -> Evaluation:
     return dataclasses.replace(
-        result, status=Status.INVALID, timing=None, balance=None, serving=None, combined_score=0.0
+        result, status=Status.INVALID, timing=None, balance=None, dispatch=None, serving=None, combined_score=0.0
     )
 
 
