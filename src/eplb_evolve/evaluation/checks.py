@@ -62,9 +62,8 @@ def check_other_shapes(
     judged: told each load and its verdict.
     """
     check_small_shapes(worker, rng)
-    ungrouped = Topology(workload.topology.replicas, 1, workload.topology.nodes, workload.topology.gpus)
     if workload.topology.groups > 1 and workload.topology.hierarchical:
-        _check_recorded(worker, bench, workload, ungrouped, split, least, rng, judged)
+        _check_recorded(worker, bench, workload, workload.topology.without_groups(), split, least, rng, judged)
     for other in others:
         _check_recorded(worker, bench, other, other.topology, split, least, rng, judged)
     caller = Caller(worker, workload.topology, f"{workload.name} as int64", rng)
