@@ -74,6 +74,9 @@ def test_the_group_rule_is_checked_where_it_applies(program, task, bench):
     body = "return honest(weight, num_replicas, 1, 1, num_gpus)"
     assert "it must stay on one" in evaluate(program(wrapping=body), hierarchical, bench).reason
     assert evaluate(program(wrapping=f"return {CALL}"), hierarchical, bench).feasible
+    free = evaluate(program(wrapping=body), hierarchical.without_groups(), bench)
+    assert free.feasible
+    assert free.conditions.workload == f"{task.name} without groups"
 
 
 def test_a_result_that_turns_wrong_later_is_found_out(program, task, bench):

@@ -1,6 +1,7 @@
 """results/LEADERBOARD.md, from the same rows and the same list of metrics as the terminal's tables."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from eplb_evolve.board.everywhere import everywhere
 from eplb_evolve.board.metrics import BY_NAME
@@ -8,6 +9,7 @@ from eplb_evolve.board.ranking import tables
 from eplb_evolve.board.rows import Row, Table
 from eplb_evolve.board.shipped_rows import Shipped
 from eplb_evolve.board.terminal import COLUMNS, MARKS, figures, headings, rank, title
+from eplb_evolve.board.without_groups import without_groups
 
 ABOUT = """\
 # Leaderboard
@@ -23,6 +25,8 @@ ABOUT_DISPATCH = """
 shares, as every planner assumes; as well as can be with this placement, by a linear program; the nearest replica, as
 SGLang's static dispatch. They are of ten of the calls, the same for all programs, and nothing ranks by them.
 """
+WIDTH = 120
+"""Letters in a line of prose at most."""
 SHOWN = (*COLUMNS, *DISPATCH, "speedup_over_seed", "first_call_ms", "samples")
 
 
@@ -32,7 +36,7 @@ def to_markdown(shipped: Shipped) -> str:
     names = _measured(board)
     lines = [*ABOUT.splitlines(), *(ABOUT_DISPATCH.splitlines() if names == SHOWN else ())]
     for table in board:
-        lines += ["", f"## {title(table)}", "", *_measuring(shipped, table), *_table(table, names)]
+        lines += ["", f"## {title(table)}", "", *_about(shipped, table, board), *_table(table, names)]
         unranked = [f"- {row.name}: {row.evaluation.reason}" for row in table.rows if row.rank is None]
         lines += ["", *unranked] if unranked else []
     for each in everywhere(board):
@@ -50,6 +54,12 @@ def _measured(board: Sequence[Table]) -> tuple[str, ...]:
     """The columns; without those of dispatch where earlier versions measured all rows."""
     known = any(row.evaluation.dispatch is not None for table in board for row in table.rows)
     return tuple(name for name in SHOWN if known or name not in DISPATCH)
+
+
+def _about(shipped: Shipped, table: Table, board: Sequence[Table]) -> list[str]:
+    """What is said above a table."""
+    sentences = wrap(" ".join(without_groups(table, board)), WIDTH)
+    return [*_measuring(shipped, table), *sentences, *([""] if sentences else [])]
 
 
 def _measuring(shipped: Shipped, table: Table) -> list[str]:

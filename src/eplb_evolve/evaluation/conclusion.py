@@ -40,7 +40,7 @@ def conclude(result: Evaluation, found: Sequence[Timed], task: Task, raced: bool
         balance=_balance(found),
         serving=None if task.others else _serving(found[0]),
         on=tuple(map(_on_workload, found)) if task.others else (),
-        margins=tuple(margin for each in found for margin in each.verdict.margins(each.task.workload.name)),
+        margins=tuple(margin for each in found for margin in each.verdict.margins(each.task.name)),
     )
     if not judged.feasible:
         return judged
