@@ -100,11 +100,12 @@ def test_the_first_replica_of_a_node_serves_its_other_gpus():
 
 def test_on_one_node_the_gpus_without_a_replica_are_dealt_out():
     """Four GPUs, expert 0 on the first two: each serves itself and one of the others."""
-    plan = placed([0, 0, 1, 2], experts=3)
-    assert nearest_loads(np.array([[4.0, 0.0, 0.0]]), plan, Topology(4, 1, 1, 4)).tolist() == [[2.0, 2.0, 0.0, 0.0]]
+    plan, load, servers = placed([0, 0, 1, 2], experts=3), np.array([[4.0, 0.0, 0.0]]), Topology(4, 1, 1, 4)
+    assert nearest_loads(load, plan, servers).tolist() == [[2.0, 2.0, 0.0, 0.0]]
+    assert nearest_loads(load, plan, servers, always=True).tolist() == [[3.0, 1.0, 0.0, 0.0]]
 
 
-def looped(load, row, topology):
+def looped(load, row, topology, always):
     """Sources of each slot by the rule, one by one, and how many each expert has left to deal out."""
     per_gpu, per_node = topology.replicas // topology.gpus, topology.replicas // topology.nodes
     slots, left = np.zeros(topology.replicas), np.zeros(len(load), dtype=int)
@@ -116,7 +117,7 @@ def looped(load, row, topology):
             near = [slot for slot in mine if slot // per_node == node]
             if own:
                 slots[own[0]] += 1
-            elif 0 < len(near) < len(mine):
+            elif near and (always or len(near) < len(mine)):
                 slots[near[0]] += 1
             else:
                 left[expert] += 1
@@ -124,17 +125,17 @@ def looped(load, row, topology):
 
 
 @settings(max_examples=60, deadline=None)
-@given(placements(most_gpus=12))
-def test_sources_are_shared_out_as_the_rule_says(case):
+@given(placements(most_gpus=12), st.booleans())
+def test_sources_are_shared_out_as_the_rule_says(case, always):
     """With a load of an expert that is the number of GPUs, a slot's load is the number of its sources."""
     loads, plan, topology = case
     row = plan.phy2log[:1]
     for expert in range(loads.shape[1]):
         load = np.zeros(loads.shape[1])
         load[expert] = topology.gpus
-        fixed, left = looped(load, row[0], topology)
+        fixed, left = looped(load, row[0], topology, always)
         mine = row[0] == expert
-        found = nearest_loads(load[None], Placement(row, plan.logcnt[:1]), topology)[0]
+        found = nearest_loads(load[None], Placement(row, plan.logcnt[:1]), topology, always)[0]
         least = np.where(mine, fixed + left[expert] // mine.sum(), 0).reshape(topology.gpus, -1)
         extra = found - least.sum(axis=1)
         assert (extra > -1e-9).all()

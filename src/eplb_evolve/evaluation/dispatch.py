@@ -88,12 +88,15 @@ def _solve(load: Floats, placement: Placement, gpus: int) -> Floats:
     return result
 
 
-def nearest_loads(load: Floats, placement: Placement, topology: Topology) -> Floats:
+def nearest_loads(load: Floats, placement: Placement, topology: Topology, always: bool = False) -> Floats:
     """Load of each GPU, [L, G], under SGLang's static dispatch (0.5.23, `--ep-dispatch-algorithm static`).
 
     Every GPU is the source of an equal share of each expert's tokens, and sends all of it to one replica: the first on
     its own GPU, else the first on its node if there are others elsewhere. The GPUs that are left are dealt out evenly
     among all replicas of the expert, and to some drawn ones where that does not come out even.
+
+    always: the first on its node even if there are no others elsewhere, as in SGLang 0.5.15: that replica then serves
+    the whole node but for the GPUs that have one.
     """
     (layers, experts), gpus, nodes = load.shape, topology.gpus, topology.nodes
     cells = layers * experts
@@ -103,8 +106,8 @@ def nearest_loads(load: Floats, placement: Placement, topology: Topology) -> Flo
     copies = placement.logcnt.ravel()
     here = np.bincount(at_node, minlength=cells * nodes).reshape(cells, nodes)
     serving = np.bincount(at_node, own, cells * nodes).reshape(cells, nodes)
-    narrowed = (here > 0) & (here < copies[:, None])
-    near = np.where(narrowed, gpus // nodes - serving, 0)
+    chosen = (here > 0) & (always | (here < copies[:, None]))
+    near = np.where(chosen, gpus // nodes - serving, 0)
     left = gpus - (serving + near).sum(axis=1)
     sources = own + on_node * near.ravel()[at_node] + left[expert] // copies[expert]
     sources += _drawn_rank(placement) < (left % copies)[expert]
