@@ -9,7 +9,8 @@ import torch
 from seed_modules import SEEDS, grouped, loaded
 from support import ROOT
 
-from eplb_evolve.placement import Topology, gpu_loads, initial_phy2log, transfers, verify
+from eplb_evolve.errors import CandidateFailure
+from eplb_evolve.placement import Topology, balancedness, gpu_loads, initial_phy2log, transfers, verify
 from eplb_evolve.proposer.engine import propose
 from eplb_evolve.workload import catalog
 
@@ -18,6 +19,7 @@ BLIND = ("fixed_spread", "never", "random_placement")
 """Policies that do not look at the load."""
 EXACT = [file for file in SEEDS if re.search(r"^Exact: yes", file.read_text(), re.MULTILINE)]
 INEXACT = [file for file in SEEDS if file not in EXACT and file.stem not in BLIND]
+UNGROUPED = [file for file in SEEDS if re.search(r"^Groups: ignored", file.read_text(), re.MULTILINE)]
 MOVEMENT_AWARE = [
     file for file in SEEDS if re.search(r"^def rebalance_experts.*old_phy2log", file.read_text(), re.MULTILINE)
 ]
@@ -74,8 +76,10 @@ def loads(kind, layers, experts):
 KINDS = ["heavy tail", "ties", "equal", "zeros"]
 
 
-def planned(module, weight, topology, old=None):
-    """The verified placement of a seed."""
+def planned(module, weight, topology, old=None, grouped=None):
+    """The verified placement of a seed; by default under the group rule unless its header says that it ignores it."""
+    if grouped is None:
+        grouped = "Groups: ignored" not in (module.__doc__ or "")
     arguments = [weight.clone(), *topology.as_arguments()]
     if len(inspect.signature(module.rebalance_experts).parameters) == 6:
         if old is None:
@@ -83,7 +87,8 @@ def planned(module, weight, topology, old=None):
         arguments.append(torch.from_numpy(old.copy()))
     result = module.rebalance_experts(*arguments)
     assert all(type(part) is torch.Tensor and part.dtype == torch.int64 for part in result)
-    return verify(*(part.numpy() for part in result), tuple(weight.shape), topology)
+    rules = topology if grouped else topology.without_groups()
+    return verify(*(part.numpy() for part in result), tuple(weight.shape), rules)
 
 
 def assert_as_balanced(seed, published, weight, topology):
@@ -115,6 +120,19 @@ def test_placements_are_valid(seed, name, kind):
     """Those of the exact ones are verified below."""
     experts, topology = TOPOLOGIES[name]
     planned(seed, loads(kind, min(5, seed.most_layers), experts), topology)
+
+
+@pytest.mark.parametrize("seed", grouped(UNGROUPED), indirect=True)
+def test_forms_that_ignore_groups_tear_them_and_balance_as_if_there_were_none(seed, published):
+    weight = torch.from_numpy(np.random.default_rng(5).lognormal(3, 1, (5, 64))).float()  # no ties
+    topology = Topology(72, 8, 2, 8)
+    with pytest.raises(CandidateFailure, match=r"expert group \d is on nodes \[0, 1\]"):
+        planned(seed, weight, topology, grouped=True)
+    free = topology.without_groups()
+    ours, greedy = (planned(each, weight, free) for each in (seed, published))
+    assert (np.sort(ours.logcnt) == np.sort(greedy.logcnt)).all()
+    mine, best = (balancedness(gpu_loads(weight.double().numpy(), each, 8)) for each in (ours, greedy))
+    assert 0.95 * best < mine < best
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.float64, torch.float16, torch.bfloat16])

@@ -8,7 +8,11 @@ from eplb_evolve.evaluation.result import NUMBERS, BalanceFigures, Evaluation, S
 from eplb_evolve.hostile_text import printable
 from eplb_evolve.runs.ledger import Entry
 
-TOLD = tuple(metric.name for metric in METRICS if metric.name not in ("samples", "time_ms_low", "time_ms_high"))
+TOLD = tuple(
+    metric.name
+    for metric in METRICS
+    if metric.name in NUMBERS and metric.name not in ("samples", "time_ms_low", "time_ms_high")
+)
 
 
 def metrics(evaluation: Evaluation, features: Sequence[str] = ()) -> dict[str, float]:

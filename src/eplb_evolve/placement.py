@@ -37,7 +37,7 @@ def verify(phy2log: Ints, log2phy: Ints, logcnt: Ints, shape: tuple[int, int], t
     _check_range(phy2log, experts)
     _check_counts(phy2log, logcnt, experts)
     _check_log2phy(phy2log, log2phy, logcnt, topology.replicas)
-    if topology.hierarchical and topology.nodes > 1:
+    if topology.binds_groups:
         _check_groups(phy2log, experts, topology)
     return Placement(phy2log, logcnt)
 

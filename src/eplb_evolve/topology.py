@@ -43,6 +43,15 @@ class Topology:
         """Whether every group must stay on one node."""
         return self.groups % self.nodes == 0
 
+    @property
+    def binds_groups(self) -> bool:
+        """Whether that says anything: on one node every group is on it."""
+        return self.hierarchical and self.nodes > 1
+
+    def without_groups(self) -> "Topology":
+        """The same servers, where an expert may go to any node."""
+        return Topology(self.replicas, 1, self.nodes, self.gpus)
+
     def check_experts(self, experts: int) -> None:
         """Raise UsageError, with a topology that does fit, unless `experts` logical experts fit this one."""
         topology_for(experts, *self.as_arguments())

@@ -19,6 +19,7 @@ from eplb_evolve.board.records import Record, read_records
 from eplb_evolve.board.rows import Row, evolved_rows
 from eplb_evolve.board.shipped_rows import Measuring, Shipped, read_shipped
 from eplb_evolve.errors import UsageError
+from eplb_evolve.feedback import metrics
 from eplb_evolve.runs.ledger import Entry
 from eplb_evolve.runs.origin import declared_provenance
 from eplb_evolve.runs.run_info import versions
@@ -207,6 +208,26 @@ def test_markdown_links_every_row_to_its_program_and_gives_reasons():
     assert "- bad: no" in text
     assert "`eplb board`, 2026-01-01 10:00:00 UTC, 2 minutes." in text
     assert "alone" not in text  # a table of one row compares nothing
+
+
+def test_markdown_has_columns_of_dispatch_where_they_were_measured():
+    dispatch = {"balancedness_even": 0.8123, "lp_bound": 0.9012, "balancedness_nearest": 0.7034}
+    known, unknown = (
+        to_markdown(Shipped([row("a", 1.0, **dispatch), row("b", 2.0)])),
+        to_markdown(Shipped([row("a", 1.0), row("b", 2.0)])),
+    )
+    assert "| even | lp | near |" in known
+    assert "| 0.8123 | 0.9012 | 0.7034 |" in known
+    assert "- **lp**: " in known
+    assert "nothing ranks by them" in known
+    assert not {"even", "lp", "near"} & set(unknown.replace("|", " ").replace("`", " ").split())
+
+
+def test_what_a_dispatch_is_worth_ranks_nothing():
+    dispatch = {"balancedness_even": 0.8, "lp_bound": 0.99, "balancedness_nearest": 0.99}
+    (table,) = tables([row("slow", 2.0, **dispatch), row("fast", 1.0), row("near", 3.0, **dispatch)])
+    assert [each.name for each in table.rows] == ["fast", "slow", "near"]
+    assert "lp_bound" not in metrics(row("slow", 2.0, **dispatch).evaluation)
 
 
 def test_every_column_is_a_declared_metric_of_an_evaluation():

@@ -34,6 +34,8 @@ def test_evaluate_json_has_the_promised_fields(eplb, monkeypatch):
     assert set(result) >= PROMISED
     assert result["split"] == "holdout"
     assert result["feasible"] is True
+    assert result["balancedness_nearest"] < result["lp_bound"]
+    assert result["balancedness_even"] < result["lp_bound"] <= 1
     assert result["speedup_over_seed"] == pytest.approx(50.0 / result["ratio_to_reference"])
 
 
@@ -227,6 +229,27 @@ def test_the_board_measures_every_seed_and_record_together(eplb, project):
     assert eplb("board", "--no-measure")[0] == 0
     assert eplb("board", "--no-measure", "--workload", "gptoss20b-mixed")[0] == 2
     assert (results / "LEADERBOARD.md").read_text() == written
+
+
+def test_where_groups_bind_the_board_has_a_table_without_them(eplb, project):
+    (project / "seeds").unlink()
+    (project / "seeds").mkdir()
+    (project / "seeds" / "deepseek.py").write_text(SEED.read_text())
+    (project / "seeds" / "global_snake.py").write_bytes((ROOT / "seeds" / "global_snake.py").read_bytes())
+    config = yaml.safe_load((project / "evolve_config.yaml").read_text())
+    config["eplb"]["topology"] = {"replicas": 40, "groups": 8, "nodes": 4, "gpus": 8}
+    config["eplb"]["profiles"]["default"]["robust"] = dict.fromkeys(("next_window", "same_window", "worst_layer"), 0.0)
+    (project / "evolve_config.yaml").write_text(yaml.safe_dump(config))
+    code, out, err = eplb("board", "--workload", "gptoss20b-phased")
+    assert code == 0, err
+    assert all(len(line) <= 80 for line in out.splitlines() if str(project) not in line)
+    written = (project / "results" / "LEADERBOARD.md").read_text()
+    grouped, free = written.split("## gptoss20b-phased without groups (another problem), holdout windows")
+    assert "- global_snake: layer " in grouped
+    assert "it must stay on one" in grouped
+    assert "| [global_snake](../seeds/global_snake.py) | baseline | -" not in free
+    assert "Dropping the rule alone" in free
+    assert "`eplb board --workload gptoss20b-phased`, 20" in free
 
 
 def test_an_evolved_program_that_is_beaten_is_not_recorded(eplb, project, program):

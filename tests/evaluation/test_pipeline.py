@@ -30,6 +30,8 @@ def test_the_seed_is_feasible_and_measured_in_full(program, task, bench):
     assert result.timing.time_ms_low <= result.timing.time_ms <= result.timing.time_ms_high
     assert result.first_call_ms > 0
     assert 0 < result.balance.transfers < 1
+    assert result.dispatch.dispatch_calls == task.settings.timing.pairs_slow - 1
+    assert 0 < result.dispatch.balancedness_nearest < result.dispatch.lp_bound <= 1
     assert result.conditions.split == "search"
 
 
@@ -72,6 +74,9 @@ def test_the_group_rule_is_checked_where_it_applies(program, task, bench):
     body = "return honest(weight, num_replicas, 1, 1, num_gpus)"
     assert "it must stay on one" in evaluate(program(wrapping=body), hierarchical, bench).reason
     assert evaluate(program(wrapping=f"return {CALL}"), hierarchical, bench).feasible
+    free = evaluate(program(wrapping=body), hierarchical.without_groups(), bench)
+    assert free.feasible
+    assert free.conditions.workload == f"{task.name} without groups"
 
 
 def test_a_result_that_turns_wrong_later_is_found_out(program, task, bench):

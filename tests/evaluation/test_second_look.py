@@ -119,6 +119,7 @@ def test_a_slightly_slower_program_is_not_compared(fast, slow, careful, clocked)
     result = evaluate(slow, careful, clocked, Incumbent(fast, 3.1))
     assert not result.timing.raced
     assert result.second_look is None
+    assert result.dispatch is None  # nor are there linear programs in a search
     assert not result.replayed
 
 

@@ -49,6 +49,8 @@ def test_equal_plans_have_equal_balance(measured):
     assert one.balancedness == other.balancedness
     assert one.balancedness_ratio == 1.0
     assert (one.transfers_more, one.transfers_more_low, one.transfers_more_high) == (0.0, 0.0, 0.0)
+    assert found["one"][1].dispatch == found["other"][1].dispatch
+    assert found["one"][1].dispatch.lp_bound > found["one"][1].dispatch.balancedness_even > 0.5
 
 
 def test_one_that_fails_is_told_so_and_the_others_go_on(measured):

@@ -3,6 +3,7 @@
 import shlex
 
 from eplb_evolve.evaluation.result import Evaluation, TimeFigures
+from eplb_evolve.evaluation.task import WITHOUT_GROUPS
 from eplb_evolve.sandbox.levels import LEVELS, STRONGEST_ON_GPU
 
 SPREAD = 0.10
@@ -75,13 +76,18 @@ def _near_the_floor(timing: TimeFigures) -> list[str]:
 
 
 def _again(evaluation: Evaluation) -> str:
+    workload = evaluation.conditions.workload
+    if workload.endswith(WITHOUT_GROUPS):  # an evaluation would ask for groups on small shapes
+        return f"eplb board --workload {workload.removesuffix(WITHOUT_GROUPS)}"
     return f"eplb evaluate {_quoted(evaluation)}{_where(evaluation)}"
 
 
 def _where(evaluation: Evaluation) -> str:
     where = evaluation.conditions
     device = f" --device {where.device}" if where.device != "cpu" else ""
-    return f" --workload {where.workload} --split {where.split}{device}"
+    workload = where.workload.removesuffix(WITHOUT_GROUPS)
+    groups = " --groups 1" if workload != where.workload else ""
+    return f" --workload {workload} --split {where.split}{groups}{device}"
 
 
 def _quoted(evaluation: Evaluation) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from eplb_evolve.board.grid import Grid
 from eplb_evolve.board.rows import Row, Table
 from eplb_evolve.board.terminal import conditions_in_words
-from eplb_evolve.evaluation.task import SEPARATOR
+from eplb_evolve.evaluation.task import SEPARATOR, WITHOUT_GROUPS
 
 UNRANKED = "({})"
 
@@ -39,10 +39,13 @@ def broken(name: str) -> str:
 
 
 def everywhere(tables: Sequence[Table]) -> list[Everywhere]:
-    """What tables of the objective `time` tell of the same program on several workloads, by split and machine."""
+    """What tables of the objective `time` tell of the same program on several workloads, by split and machine.
+
+    Without the group rule a workload is another problem, which few programs were measured on: it is left out.
+    """
     groups: dict[str, list[Table]] = {}
     for table in tables:
-        if table.objective == "time":
+        if table.objective == "time" and not table.conditions.workload.endswith(WITHOUT_GROUPS):
             where = f"{table.conditions.split} windows, {conditions_in_words(table.conditions)}"
             groups.setdefault(where, []).append(table)
     found = (_of(where, group) for where, group in groups.items())

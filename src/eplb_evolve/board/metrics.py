@@ -127,6 +127,31 @@ METRICS = (
         "The exact greedy's, next window, same calls.",
         ".4f",
     ),
+    Metric(
+        "balancedness_even",
+        "even",
+        "0..1",
+        "higher",
+        "Balancedness on the next window of a few calls, if the replicas of an expert get equal shares of its tokens.",
+        ".4f",
+    ),
+    Metric(
+        "lp_bound",
+        "lp",
+        "0..1",
+        "higher",
+        "On the same calls, the best that any dispatch of tokens to the program's replicas could reach.",
+        ".4f",
+    ),
+    Metric(
+        "balancedness_nearest",
+        "near",
+        "0..1",
+        "higher",
+        "On the same calls, if each GPU sends all its tokens of an expert to the nearest replica, as SGLang's static "
+        "dispatch does.",
+        ".4f",
+    ),
     Metric("transfers", "moved", "%", "lower", "Share of slots whose expert was not on that GPU before.", ".0f"),
     Metric(
         "transfers_more",

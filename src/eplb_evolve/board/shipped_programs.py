@@ -15,6 +15,10 @@ from eplb_evolve.evaluation.together import Say, evaluate_together
 from eplb_evolve.paths import Project
 from eplb_evolve.runs.origin import Provenance, declared_device, declared_provenance
 
+UNGROUPED = ("global_snake", "deepseek", "torch_rounds", "cpp_simd", reference.NAME)
+"""What a table without the group rule holds: a form that ignores groups beside others that keep them where there are
+any."""
+
 
 @dataclass(frozen=True)
 class Program:
@@ -55,7 +59,16 @@ def measure_all(project: Project, tasks: Sequence[Task], bench: Bench, say: Say)
     """Every one of them that runs on the tasks' device, together on each task."""
     devices = ("cpu", tasks[0].settings.device)
     known = [each for each in seeds_and_reference(project) if declared_device(each.file) in devices]
-    programs = {each.name: each for each in [*known, *recorded(project)]}
+    return _measured([*known, *recorded(project)], tasks, bench, say)
+
+
+def measure_ungrouped(project: Project, tasks: Sequence[Task], bench: Bench, say: Say) -> list[Row]:
+    """Some of them, together on each of these tasks without the group rule."""
+    return _measured([each for each in seeds_and_reference(project) if each.name in UNGROUPED], tasks, bench, say)
+
+
+def _measured(known: Sequence[Program], tasks: Sequence[Task], bench: Bench, say: Say) -> list[Row]:
+    programs = {each.name: each for each in known}
     files = {name: each.file for name, each in programs.items()}
     found = evaluate_together(files, tasks, bench, say)
     form = next((runs for runs in found.values() if runs[0].sha256 == DEEPSEEK_FORM_SHA256), None)

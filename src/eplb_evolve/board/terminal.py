@@ -10,6 +10,7 @@ from eplb_evolve.board.grid import Grid
 from eplb_evolve.board.metrics import BY_NAME, METRICS
 from eplb_evolve.board.rows import Row, Table
 from eplb_evolve.evaluation.result import Conditions
+from eplb_evolve.evaluation.task import WITHOUT_GROUPS
 from eplb_evolve.hostile_text import printable
 
 COLUMNS = ("time_ms", "ratio_to_reference", "balancedness_ratio", "transfers", "net_gain")
@@ -34,7 +35,8 @@ WIDE = 1000
 def title(table: Table) -> str:
     """What the rows of a table have in common."""
     where, by = table.conditions, "" if table.objective == "time" else f", by {table.objective}"
-    return f"{where.workload}, {where.split} windows{by}, {conditions_in_words(where)}"
+    other = " (another problem)" if where.workload.endswith(WITHOUT_GROUPS) else ""
+    return f"{where.workload}{other}, {where.split} windows{by}, {conditions_in_words(where)}"
 
 
 def conditions_in_words(where: Conditions) -> str:

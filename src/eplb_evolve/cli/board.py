@@ -14,9 +14,10 @@ from eplb_evolve import durable
 from eplb_evolve.board.everywhere import everywhere
 from eplb_evolve.board.markdown import to_markdown
 from eplb_evolve.board.ranking import tables
-from eplb_evolve.board.shipped_programs import measure_all
+from eplb_evolve.board.shipped_programs import measure_all, measure_ungrouped
 from eplb_evolve.board.shipped_rows import FILE_NAME, Measuring, Shipped, read_shipped, write_shipped
 from eplb_evolve.board.terminal import legend, to_terminal
+from eplb_evolve.board.without_groups import without_groups
 from eplb_evolve.cli import options
 from eplb_evolve.errors import UsageError
 from eplb_evolve.evaluation.bench import open_bench
@@ -46,7 +47,8 @@ def board(
 ) -> None:
     """Measure every balancer in seeds/, the reference and every record, together on the holdout windows.
 
-    On each workload all programs are called in turn on the same inputs. Writes results/standing.json and
+    On each workload all programs are called in turn on the same inputs; where the group rule binds, some of them on the
+    same loads without it as well. Writes results/standing.json and
     results/LEADERBOARD.md, where rows of other workloads stay. Programs rank by time under the constraint for that,
     whatever objective found them.
     """
@@ -68,6 +70,8 @@ def board(
         found = tables(shipped.rows)
         for table in found:
             to_terminal(table, console, len(table.rows), wide)
+            for sentence in without_groups(table, found):
+                console.print(sentence, highlight=False)
             console.print()
         for each in everywhere(found):
             console.print(each.grid())
@@ -90,6 +94,8 @@ def _measured(place: Project, tasks: list[Task]) -> Shipped:
     began = time.monotonic()
     with closing(open_bench(tasks[0].settings)) as bench:
         rows = measure_all(place, tasks, bench, options.say)
+        ungrouped = [task.without_groups() for task in tasks if task.workload.topology.binds_groups]
+        rows += measure_ungrouped(place, ungrouped, bench, options.say) if ungrouped else []
     command = shlex.join(["eplb", *map(without_folders, sys.argv[1:])])
     measuring = Measuring(now(), command, round(time.monotonic() - began), versions())
-    return Shipped(rows, {task.name: measuring for task in tasks})
+    return Shipped(rows, {task.name: measuring for task in [*tasks, *ungrouped]})

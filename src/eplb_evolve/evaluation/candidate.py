@@ -40,7 +40,7 @@ class Candidate:
     def caller(self, task: Task, where: str = "") -> Caller:
         """Calls it on the workload of a task."""
         workload = task.workload
-        return Caller(self.worker, workload.topology, workload.name + where, self.rng)
+        return Caller(self.worker, workload.topology, task.name + where, self.rng)
 
     def first_call(self, task: Task) -> float:
         """Untimed: compilers run here. Milliseconds of import and first call together."""
@@ -55,7 +55,7 @@ class Candidate:
         for one in task.each:
             least = one.settings.thresholds
             loads = (one.workload, one.checks, one.split, least)
-            check_other_shapes(self.worker, self._bench, *loads, self.rng, self._note)
+            check_other_shapes(self.worker, self._bench, *loads, self.rng, self._note, one.grouped)
 
     def _note(self, load: str, verdict: Verdict) -> None:
         self.margins += verdict.tightest(load)
@@ -107,7 +107,7 @@ def told(result: Evaluation, step: Callable[[], Evaluation], task: Task) -> Eval
 
 def _without_figures(result: Evaluation) -> Evaluation:
     return dataclasses.replace(
-        result, status=Status.INVALID, timing=None, balance=None, serving=None, combined_score=0.0
+        result, status=Status.INVALID, timing=None, balance=None, dispatch=None, serving=None, combined_score=0.0
     )
 
 

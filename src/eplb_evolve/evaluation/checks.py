@@ -13,6 +13,7 @@ from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED, Verdict, judge
 from eplb_evolve.evaluation.inputs import CallInputs, random_loads
 from eplb_evolve.evaluation.robust_loads import robust_loads
 from eplb_evolve.evaluation.settings import RobustThresholds, Thresholds
+from eplb_evolve.evaluation.task import WITHOUT_GROUPS
 from eplb_evolve.placement import Topology
 from eplb_evolve.sandbox import Worker
 from eplb_evolve.workload.windows import Workload
@@ -36,9 +37,13 @@ SMALL_SHAPES = (
 """(layers, experts, topology) of the random small checks."""
 
 
-def check_small_shapes(worker: Worker, rng: np.random.Generator) -> None:
-    """Raise CandidateFailure unless the program gives valid placements of small random loads with ties and zeros."""
-    for layers, experts, topology in SMALL_SHAPES:
+def check_small_shapes(worker: Worker, rng: np.random.Generator, grouped: bool = True) -> None:
+    """Raise CandidateFailure unless the program gives valid placements of small random loads with ties and zeros.
+
+    grouped: whether the group rule holds.
+    """
+    for layers, experts, shape in SMALL_SHAPES:
+        topology = shape if grouped else shape.without_groups()
         where = f"random loads, {layers} layers x {experts} experts on {topology.gpus} GPUs"
         caller = Caller(worker, topology, where, rng)
         loads = random_loads(rng, layers, experts)
@@ -54,17 +59,17 @@ def check_other_shapes(
     least: Thresholds,
     rng: np.random.Generator,
     judged: Note,
+    grouped: bool = True,
 ) -> None:
     """Raise CandidateFailure unless the program is valid, Infeasible unless it is balanced, beyond the timed loads.
 
     Validity everywhere; the hard constraint on recorded loads: the other workloads, and the timed one with its
     groups ignored (a global placement); the robust thresholds on loads of the timed shape unlike the timed ones.
-    judged: told each load and its verdict.
+    judged: told each load and its verdict. grouped: whether the group rule holds on the small shapes.
     """
-    check_small_shapes(worker, rng)
-    ungrouped = Topology(workload.topology.replicas, 1, workload.topology.nodes, workload.topology.gpus)
+    check_small_shapes(worker, rng, grouped)
     if workload.topology.groups > 1 and workload.topology.hierarchical:
-        _check_recorded(worker, bench, workload, ungrouped, split, least, rng, judged)
+        _check_recorded(worker, bench, workload, workload.topology.without_groups(), split, least, rng, judged)
     for other in others:
         _check_recorded(worker, bench, other, other.topology, split, least, rng, judged)
     caller = Caller(worker, workload.topology, f"{workload.name} as int64", rng)
@@ -111,7 +116,7 @@ def _check_recorded(
     rng: np.random.Generator,
     judged: Note,
 ) -> None:
-    where = workload.name if topology == workload.topology else f"{workload.name} without groups"
+    where = workload.name if topology == workload.topology else workload.name + WITHOUT_GROUPS
     caller = Caller(worker, topology, where, rng)
     drawn = (caller.draw(workload, pair) for pair in cycle(workload.pairs(split)))
     calls = Judged(caller, bench.reference_caller(topology, rng), drawn)

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from eplb_evolve import machine
+from eplb_evolve.evaluation.dispatch import dispatch_figures, sampled
 from eplb_evolve.evaluation.gap import Gap
 from eplb_evolve.evaluation.objectives import infeasible_score, objective
 from eplb_evolve.evaluation.paired import balance_ratio, net_gain, net_throughput, transfers_more
 from eplb_evolve.evaluation.result import (
     BalanceFigures,
+    DispatchFigures,
     Evaluation,
     OnWorkload,
     ServingFigures,
@@ -38,11 +40,23 @@ def conclude(result: Evaluation, found: Sequence[Timed], task: Task, raced: bool
         balance=_balance(found),
         serving=None if task.others else _serving(found[0]),
         on=tuple(map(_on_workload, found)) if task.others else (),
-        margins=tuple(margin for each in found for margin in each.verdict.margins(each.task.workload.name)),
+        margins=tuple(margin for each in found for margin in each.verdict.margins(each.task.name)),
     )
     if not judged.feasible:
         return judged
     return dataclasses.replace(judged, combined_score=objective(task.settings.objective).score(judged))
+
+
+def with_dispatch(judged: Evaluation, found: Sequence[Timed]) -> Evaluation:
+    """The same with what its placements are worth under other dispatches, which takes a linear program a call."""
+    parts = [dispatch_figures(sampled(each.own.calls, each.task.settings.timing.pairs_slow)) for each in found]
+    figures = DispatchFigures(
+        balancedness_even=float(np.mean([each.balancedness_even for each in parts])),
+        lp_bound=float(np.mean([each.lp_bound for each in parts])),
+        balancedness_nearest=float(np.mean([each.balancedness_nearest for each in parts])),
+        dispatch_calls=sum(each.dispatch_calls for each in parts),
+    )
+    return dataclasses.replace(judged, dispatch=figures)
 
 
 def _time(found: Sequence[Timed], raced: bool) -> TimeFigures:

@@ -8,7 +8,7 @@ from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.block import CANDIDATE, REFERENCE, Block, run_block
 from eplb_evolve.evaluation.candidate import Candidate, failed, hidden, read_program, told
 from eplb_evolve.evaluation.checks import MORE_CALLS
-from eplb_evolve.evaluation.conclusion import conclude
+from eplb_evolve.evaluation.conclusion import conclude, with_dispatch
 from eplb_evolve.evaluation.constraint import FAR_FROM_BALANCED
 from eplb_evolve.evaluation.objectives import Incumbent, objective
 from eplb_evolve.evaluation.profile import where_time_goes
@@ -82,6 +82,8 @@ def _timed(
         if raced:
             return conclude(result, found, task, raced)
     judged = conclude(result, found, task, raced=False)
+    if incumbent is None:
+        judged = with_dispatch(judged, found)
     for timed in found:
         repeat_here(candidate.worker, timed.own.calls, timed.task.workload.topology, candidate.rng)
     if not judged.feasible:

@@ -106,6 +106,25 @@ class BalanceFigures:
 
 
 @dataclass(frozen=True)
+class DispatchFigures:
+    """Balancedness on the next window by how an expert's tokens choose a replica, mean over a few calls, see dispatch.
+
+    A search does not look, and nothing ranks by it. Of several workloads these are means.
+
+    Attributes:
+        balancedness_even: equal shares, as everywhere else, but on these calls
+        lp_bound: the best that any dispatch reaches with the program's placements
+        balancedness_nearest: each GPU sends to the nearest replica, as SGLang's static dispatch
+        dispatch_calls: how many calls
+    """
+
+    balancedness_even: float
+    lp_bound: float
+    balancedness_nearest: float
+    dispatch_calls: int = 0
+
+
+@dataclass(frozen=True)
 class ServingFigures:
     """What the calls are worth to a server; nothing is said where there are several workloads.
 
@@ -187,16 +206,18 @@ class OnWorkload:
 _PARTS: dict[str, Any] = {
     "timing": TimeFigures,
     "balance": BalanceFigures,
+    "dispatch": DispatchFigures,
     "serving": ServingFigures,
     "second_look": SecondLook,
 }
 
 
+_SEARCHED = [kind for kind in _PARTS.values() if kind is not DispatchFigures]
 NUMBERS = frozenset(
-    {each.name for kind in _PARTS.values() for each in fields(kind) if each.type not in (bool, str)}
+    {each.name for kind in _SEARCHED for each in fields(kind) if each.type not in (bool, str)}
     | {"ratio_spread", "ratio_worst", "combined_score", "first_call_ms"}
 )
-"""Names of the figures that are numbers, where they were measured."""
+"""Names of the figures that a search has and that are numbers, where they were measured."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +249,7 @@ class Evaluation:
     combined_score: float = 0.0
     timing: TimeFigures | None = None
     balance: BalanceFigures | None = None
+    dispatch: DispatchFigures | None = None
     serving: ServingFigures | None = None
     second_look: SecondLook | None = None
     first_call_ms: float | None = None
@@ -242,7 +264,8 @@ class Evaluation:
     def __post_init__(self) -> None:
         if self.feasible and (self.timing is None or self.balance is None or self.reason):
             raise ValueError("a feasible evaluation has times, balance and no reason against it")
-        if not self.valid and (self.timing, self.balance, self.serving, self.second_look, self.on) != (*[None] * 4, ()):
+        parts = [getattr(self, name) for name in _PARTS]
+        if not self.valid and (any(part is not None for part in parts) or self.on):
             raise ValueError(f"an evaluation that is {self.status} has no figures")
 
     @property

@@ -13,6 +13,8 @@ from eplb_evolve.workload import catalog
 from eplb_evolve.workload.windows import Workload
 
 SEPARATOR = "+"
+WITHOUT_GROUPS = " without groups"
+"""Ends the name of a task that leaves the group rule out."""
 Split = Literal["search", "holdout"]
 
 EVALUATION_VERSION = 4
@@ -27,6 +29,7 @@ class Task:
         workload: what it is timed on
         checks: workloads on which it is checked untimed
         others: workloads on which it is timed as well; the score is by the geometric mean of the ratios
+        grouped: whether the group rule holds wherever a topology has one; a task of one workload may leave it out
     """
 
     workload: Workload
@@ -34,6 +37,7 @@ class Task:
     checks: Sequence[Workload]
     settings: Settings
     others: Sequence[Workload] = ()
+    grouped: bool = True
 
     @property
     def workloads(self) -> list[Workload]:
@@ -43,7 +47,15 @@ class Task:
     @property
     def name(self) -> str:
         """The workloads' names, as results and `--workload` have them."""
-        return SEPARATOR.join(workload.name for workload in self.workloads)
+        names = SEPARATOR.join(workload.name for workload in self.workloads)
+        return names if self.grouped else names + WITHOUT_GROUPS
+
+    def without_groups(self) -> "Task":
+        """The same loads on the same servers, where an expert may go to any node, in the checks too."""
+        if self.others:
+            raise UsageError(f"only one workload can be without groups, and '{self.name}' names several; name one")
+        workload = replace(self.workload, topology=self.workload.topology.without_groups())
+        return replace(self, workload=workload, grouped=False)
 
     def conditions(self, machine: str, sandbox_level: str) -> Conditions:
         """What figures are measured on there."""

@@ -17,7 +17,7 @@ from eplb_evolve.evaluation.bench import Bench
 from eplb_evolve.evaluation.block import REFERENCE, Block, Rows
 from eplb_evolve.evaluation.calls import Call
 from eplb_evolve.evaluation.candidate import Candidate, failed, read_program, told
-from eplb_evolve.evaluation.conclusion import conclude
+from eplb_evolve.evaluation.conclusion import conclude, with_dispatch
 from eplb_evolve.evaluation.replay import repeat_here, repeat_in_twin
 from eplb_evolve.evaluation.result import Evaluation
 from eplb_evolve.evaluation.sampling import MOST
@@ -109,7 +109,7 @@ class _Member:
             timed = Timed.of(block, task, self.name)
             repeat_here(self.candidate.worker, timed.own.calls, task.workload.topology, self.candidate.rng)
             self._made[at] = task.workload.topology, timed.own.calls
-            return conclude(self.results[at], [timed], task, raced=False)
+            return with_dispatch(conclude(self.results[at], [timed], task, raced=False), [timed])
 
         self.results[at] = told(self.results[at], judged, task)
 
