@@ -43,6 +43,11 @@ class Topology:
         """Whether every group must stay on one node."""
         return self.groups % self.nodes == 0
 
+    @property
+    def grouped(self) -> bool:
+        """Whether that forbids anything: there are several nodes."""
+        return self.hierarchical and self.nodes > 1
+
     def check_experts(self, experts: int) -> None:
         """Raise UsageError, with a topology that does fit, unless `experts` logical experts fit this one."""
         topology_for(experts, *self.as_arguments())
