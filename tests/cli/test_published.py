@@ -38,7 +38,7 @@ def test_the_table_has_both_scores_beside_our_verdict(eplb, written):
     assert found["good"][0] == "ok"
     assert found["good"][1] == "2"
     assert found["good"][-2:] == ["yes", "yes"]
-    assert found["torn"][:2] == ["invalid", "-"]
+    assert found["torn"][:2] == ["no", "-"]
     assert found["torn"][-2:] == ["no", "yes"]
     assert float(found["torn"][3]) > float(found["good"][3])  # the leaderboard's score
     assert "broken: no public score: import:" in out

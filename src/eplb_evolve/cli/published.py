@@ -12,10 +12,10 @@ from eplb_evolve.evaluation.result import Evaluation, Status
 from eplb_evolve.hostile_text import one_line, printable
 
 HEADINGS = (
-    *("program", "here", "x ref", "Sky- Disc.", "leader- board", "expert bal.", "GPU bal.", "ms"),
+    *("program", "here", "x ref", "Sky- Disc.", "ADRS board", "expert bal.", "GPU bal.", "ms"),
     *("groups kept", "log2phy right"),
 )
-HERE = {Status.FEASIBLE: "ok", Status.INFEASIBLE: "unbal."}
+HERE = {Status.FEASIBLE: "ok", Status.INFEASIBLE: "unbal.", Status.INVALID: "no"}
 NOTHING = "-"
 
 
@@ -72,10 +72,10 @@ def _legend(figures: Sequence[Figures]) -> list[str]:
         simulated = f",\n  here {least:.0f} to {most:.0f} ms"
     return [
         "",
-        "here: our verdict; unbal.: valid, but not balanced enough.",
+        "here: our verdict; unbal.: valid, but not balanced enough; no: invalid.",
         f"SkyDiscover: (expert bal. + 0.002 / t) / 2; t: call and simulation in Python{simulated}.",
-        "Leaderboard: 90 GPU bal. + 5 min(0.002 / t, 2) - (t > 10 ms: min(20 t, 20));",
-        "  t: the call, as in column ms.",
+        "ADRS leaderboard: 90 GPU bal. + 5 min(0.002 / t, 2) - (t > 10 ms:",
+        "  min(20 t, 20)); t: the call, column ms.",
         "Only the balances compare with scores from elsewhere; the times are ours.",
         "Neither looks at groups, nor at whether log2phy fits phy2log. Both count the",
         "first call, compilation included, which is left out here.",

@@ -40,9 +40,9 @@ class Figures:
 
     Attributes:
         expert_balancedness, gpu_balancedness: on the next window, 0..1, of slots and of GPUs
-        call_ms: mean over windows of the median of a call, less the clock's overhead; the first call left out
+        call_ms: mean over windows of the median of a call, less the clock's overhead and the wait for a processor
         simulation_ms: of our simulation in Python after it
-        first_call_ms: of a first call on random load; their mean counts the first call as any other
+        first_call_ms: of a first call on random load, which is left out; theirs counts as any other
         windows: how many were planned on
     """
 
@@ -153,7 +153,7 @@ class _Timed:
         topology = self._task.workload.topology
         cpus = self._processors.choose(self._task.settings.limits.threads)
         answer = self._worker.call(load.astype(np.int64), topology, None, cpus)
-        self._seconds.setdefault(window, []).append(answer.seconds)
+        self._seconds.setdefault(window, []).append(answer.seconds - answer.waited)
         self._null.append(self._bench.call_mark("null", as_they_are(load, load), topology, cpus))
         return answer
 
