@@ -48,6 +48,15 @@ def test_the_table_has_both_scores_beside_our_verdict(eplb, written):
     assert all(len(line) <= 80 for line in out.splitlines())
 
 
+def test_programs_of_one_name_are_told_apart(eplb, tmp_path):
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "program.py").write_text(taking(0.02))
+    files = [tmp_path / folder / "program.py" for folder in ("one", "other")]
+    assert {"one/program", "other/program"} <= rows(eplb("evaluate", *files, "--published")[1]).keys()
+    assert str(files[0]) in eplb("evaluate", files[0], files[0], "--published")[1]
+
+
 def test_json_has_them_too(eplb, written):
     code, out, _ = eplb("evaluate", written("good", taking(0.02)), written("torn", TORN), "--published", "--json")
     assert code == 1  # the small random loads have groups

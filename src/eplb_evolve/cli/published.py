@@ -83,9 +83,12 @@ def _legend(figures: Sequence[Figures]) -> list[str]:
 
 
 def _names(programs: Sequence[str]) -> list[str]:
-    """File stems, or as given where those are the same."""
-    stems = [Path(program).stem for program in programs]
-    return [stem if stems.count(stem) == 1 else program for stem, program in zip(stems, programs, strict=True)]
+    """File stems; with their folder where those are the same, as those of records; as given where these are too."""
+    files = [Path(program) for program in programs]
+    for forms in ([file.stem for file in files], [f"{file.parent.name}/{file.stem}" for file in files]):
+        if len(set(forms)) == len(forms):
+            return forms
+    return list(programs)
 
 
 def _number(value: float | None, form: str) -> str:
