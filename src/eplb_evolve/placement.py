@@ -29,17 +29,30 @@ def verify(phy2log: Ints, log2phy: Ints, logcnt: Ints, shape: tuple[int, int], t
     phy2log [L, R], log2phy [L, E, X], logcnt [L, E], int64, for loads of `shape` (L, E). The group rule holds where
     the topology is hierarchical.
     """
+    placement = verify_maps(phy2log, log2phy, logcnt, shape, topology.replicas)
+    if topology.binds_groups:
+        _check_groups(phy2log, shape[1], topology)
+    return placement
+
+
+def verify_maps(phy2log: Ints, log2phy: Ints, logcnt: Ints, shape: tuple[int, int], replicas: int) -> Placement:
+    """The same rules without that of the groups: the three outputs say one thing."""
     layers, experts = shape
-    _check_shape("phy2log", phy2log, (layers, topology.replicas))
+    _check_shape("phy2log", phy2log, (layers, replicas))
     _check_shape("logcnt", logcnt, (layers, experts))
     if log2phy.ndim != 3 or log2phy.shape[:2] != (layers, experts):
         raise CandidateFailure(f"log2phy has shape {list(log2phy.shape)}, expected [{layers}, {experts}, X]")
     _check_range(phy2log, experts)
     _check_counts(phy2log, logcnt, experts)
-    _check_log2phy(phy2log, log2phy, logcnt, topology.replicas)
-    if topology.binds_groups:
-        _check_groups(phy2log, experts, topology)
+    _check_log2phy(phy2log, log2phy, logcnt, replicas)
     return Placement(phy2log, logcnt)
+
+
+def verify_groups(phy2log: Ints, shape: tuple[int, int], topology: Topology) -> None:
+    """The rule of the groups alone, for a topology where there is one; raises CandidateFailure."""
+    _check_shape("phy2log", phy2log, (shape[0], topology.replicas))
+    _check_range(phy2log, shape[1])
+    _check_groups(phy2log, shape[1], topology)
 
 
 def _check_shape(name: str, array: Ints, wanted: tuple[int, int]) -> None:

@@ -12,9 +12,12 @@ from eplb_evolve.board.doubts import doubts
 from eplb_evolve.board.grid import Grid
 from eplb_evolve.board.metrics import BY_NAME, Metric
 from eplb_evolve.cli import options
+from eplb_evolve.cli.published import show_published
 from eplb_evolve.evaluation.bench import Bench, open_bench
 from eplb_evolve.evaluation.candidate import read_program
 from eplb_evolve.evaluation.measured import evaluate_with_speedup, is_deepseek_form
+from eplb_evolve.evaluation.published.judging import Published, refuse_what_is_not_theirs
+from eplb_evolve.evaluation.published.judging import published as published_scores
 from eplb_evolve.evaluation.result import Evaluation, Status
 from eplb_evolve.evaluation.task import Task
 from eplb_evolve.hostile_text import one_line, printable
@@ -46,31 +49,45 @@ DETAILS = (
 def evaluate(
     programs: Annotated[list[Path], typer.Argument(help="Files that define rebalance_experts.")],
     workload: options.WorkloadNames = None,
-    split: options.SplitName = "search",
+    split: options.SplitOrDefault = None,
     device: options.DeviceName = None,
     replicas: options.Replicas = None,
     gpus: options.Gpus = None,
     nodes: options.Nodes = None,
     groups: options.Groups = None,
     config: options.ConfigFile = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Print what two public evaluators would say, beside our verdict.")
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Check, balance and time programs on a workload. Exit code 1 if one of them is invalid or infeasible."""
     for program in programs:
         read_program(program)  # a missing file is said before minutes of measuring, not after
     override = {"replicas": replicas, "gpus": gpus, "nodes": nodes, "groups": groups}
-    tasks = options.tasks(config, workload, split, device, override)
+    tasks = options.tasks(config, workload, split or ("holdout" if published else "search"), device, override)
+    if published:
+        for task in tasks:
+            refuse_what_is_not_theirs(task)
     results: list[Evaluation] = []
+    theirs: list[Published] = []
     try:
         with closing(open_bench(tasks[0].settings)) as bench:
             for task in tasks:
                 for program in programs:
                     results.append(full_evaluation(program, task, bench))
-                    if not as_json:
+                    if published:
+                        theirs.append(published_scores(program, task, bench))
+                    elif not as_json:
                         show(results[-1], options.stdout())
+                if published and not as_json:
+                    show_published(results[-len(programs) :], theirs[-len(programs) :], options.stdout())
     finally:  # where the machine fails in the middle, what it told before is not lost
         if as_json and results:
-            print(json.dumps([result.as_dict() | {"doubts": doubts(result)} for result in results], indent=1))
+            told = [result.as_dict() | {"doubts": doubts(result)} for result in results]
+            for each, scores in zip(told, theirs, strict=False):
+                each["published"] = scores.as_dict()
+            print(json.dumps(told, indent=1))
     if not all(result.feasible for result in results):
         raise typer.Exit(1)
 

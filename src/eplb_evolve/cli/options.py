@@ -19,6 +19,13 @@ WorkloadNames = Annotated[
     typer.Option("--workload", help="Workload to use; repeat for several. (default: the configuration's)"),
 ]
 SplitName = Annotated[str, typer.Option("--split", help="Windows to use: search, or holdout, which no search sees.")]
+SplitOrDefault = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        help="Windows to use: search, or holdout, which no search sees. (default: search; with --published, holdout)",
+    ),
+]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help=f"Configuration. (default: {CONFIG_NAME})")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout; everything else goes to stderr.")]
 DeviceName = Annotated[
