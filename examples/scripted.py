@@ -1,4 +1,4 @@
-"""An endpoint on 127.0.0.1 that speaks OpenAI's protocol and answers with programs of seeds/: no model, no key, no cost.
+"""An endpoint on 127.0.0.1 that speaks OpenAI's protocol and answers with programs of seeds/: no model, no key.
 
 The examples ask it where no model is named. Its server is the one that the tests of the gateway use.
 """

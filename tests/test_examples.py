@@ -7,7 +7,7 @@ import types
 
 import pytest
 from evaluations import evaluated
-from support import ROOT
+from support import ROOT, free_port
 
 import eplb_evolve
 from eplb_evolve.errors import EnvironmentProblem
@@ -64,13 +64,14 @@ def test_both_are_told_the_score_and_why(example, monkeypatch, tmp_path, found):
     judged_as(monkeypatch, found)
     score, words = example("gepa/search.py").Judge(None)("a program")
     assert score == found.combined_score
-    assert words["verdict"] and found.reason in words["verdict"]
+    assert found.reason in words["verdict"]
     (program := tmp_path / "main.py").write_text("a program")
-    told, correct = example("shinka/evaluate.py").judged(program, None)
+    told, correct, line = example("shinka/evaluate.py").judged(program, None)
     assert told["combined_score"] == found.combined_score
     assert words["verdict"] in told["text_feedback"]
     assert correct == {"correct": found.feasible, "error": found.reason or None}
     assert json.loads(json.dumps(told)) == told
+    assert line.startswith(f"score {score:6.3f}  {words['time' if found.feasible else 'verdict'][:60]}")
 
 
 def test_gepa_has_a_program_measured_once(example, monkeypatch, capsys):
@@ -108,6 +109,7 @@ def test_a_machine_that_cannot_judge_ends_a_search_of_gepa_with_one_sentence(exa
     script = example("gepa/search.py")
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
     monkeypatch.setattr(script, "search", lambda _ask, _proposals, workload, _output: script.Judge(workload)("x = 1"))
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
     monkeypatch.setattr(sys, "argv", ["search.py", "--model", "m", "--output", str(tmp_path)])
     with pytest.raises(SystemExit) as ended:
         script.main()
@@ -136,8 +138,28 @@ def test_a_machine_that_cannot_judge_ends_a_search_of_shinka_with_one_sentence(
     assert capsys.readouterr().err == f"search.py: the evaluator failed: {sentence}"
 
 
+@pytest.mark.parametrize("name", ["gepa/search.py", "shinka/search.py"])
+def test_a_model_without_a_key_is_refused(example, shinka_search, monkeypatch, capsys, name):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setattr(sys, "argv", ["search.py", "--model", "m"])
+    with pytest.raises(SystemExit) as ended:
+        example(name).main()
+    assert ended.value.code == 2
+    assert "OPENAI_API_KEY is not set" in capsys.readouterr().err
+
+
+def test_a_search_of_gepa_ends_where_the_endpoint_does_not_answer(example, monkeypatch, capsys):
+    script = example("gepa/search.py")
+    monkeypatch.setattr(script, "RETRIES", 0)
+    ask = script.model("m", f"http://127.0.0.1:{free_port()}/v1", "none")
+    with pytest.raises(SystemExit) as ended:
+        ask("a program, please")
+    assert ended.value.code == 3
+    assert capsys.readouterr().err.startswith("search.py: no reply from http://127.0.0.1:")
+
+
 def test_shinka_goes_on_after_a_bad_program(shinka_search, capsys):
-    results = {"metrics": {"combined_score": 0.0, "text_feedback": "verdict: Invalid: it raised"}, "stderr_log": ""}
+    results = {"metrics": {"combined_score": 0.0}, "stdout_log": "score  0.000  Invalid: it raised\n", "stderr_log": ""}
     assert shinka_search.told(results, "run/gen_3/results") is results
     assert capsys.readouterr().out == "  3  score  0.000  Invalid: it raised\n"
 

@@ -5,17 +5,22 @@ import contextlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import openai
 
 import eplb_evolve
 from eplb_evolve.errors import EnvironmentProblem, EplbError
 from eplb_evolve.evaluation.result import Status
 from eplb_evolve.feedback import artifacts
-from eplb_evolve.hostile_text import printable
+from eplb_evolve.hostile_text import one_line
 
 ROOT = Path(__file__).resolve().parents[2]
+RETRIES = 5
+"""Of a request that the endpoint did not answer."""
 Judged = tuple[float, dict[str, Any]]
 
 
@@ -33,8 +38,8 @@ class Judge:
         """EnvironmentProblem where the evaluator or the machine failed: that says nothing about the program."""
         if candidate not in self._known:
             score, words = self._known[candidate] = self._judge(candidate)
-            said = printable(f"{len(self._known):3d}  score {score:6.3f}  {words['verdict']} {words.get('time', '')}")
-            print(said[:118].rstrip(), flush=True)
+            shown = one_line(words["time" if score > 1 else "verdict"])  # above 1 is valid and balanced enough
+            print(f"{len(self._known):3d}  score {score:6.3f}  {shown}"[:118], flush=True)
         return self._known[candidate]
 
     def _judge(self, candidate: str) -> Judged:
@@ -48,14 +53,19 @@ class Judge:
 
 
 def model(name: str, api_base: str, key: str) -> Callable[[str | list[dict[str, Any]]], str]:
-    """What GEPA asks for programs: any endpoint that speaks OpenAI's protocol."""
-    from openai import OpenAI
+    """What GEPA asks for programs: any endpoint that speaks OpenAI's protocol.
 
-    client = OpenAI(base_url=api_base, api_key=key)
+    GEPA goes on without a program where this raises an Exception, so SystemExit ends a search that gets no reply.
+    """
+    client = openai.OpenAI(base_url=api_base, api_key=key, max_retries=RETRIES)
 
     def ask(prompt: str | list[dict[str, Any]]) -> str:
         messages: Any = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-        return client.chat.completions.create(model=name, messages=messages).choices[0].message.content or ""
+        try:
+            return client.chat.completions.create(model=name, messages=messages).choices[0].message.content or ""
+        except openai.OpenAIError as problem:
+            print(f"search.py: no reply from {api_base}: {one_line(str(problem))}", file=sys.stderr)
+            sys.exit(3)
 
     return ask
 
@@ -100,8 +110,12 @@ def main() -> None:
     options.add_argument("--api-base", default="https://api.openai.com/v1", help="of the model")
     options.add_argument("--proposals", type=int, default=10)
     options.add_argument("--workload", default="gptoss20b-phased", help="the quickest; see: eplb workloads list")
-    options.add_argument("--output", type=Path, default=ROOT / "results" / "runs" / "gepa")
+    folder = ROOT / "results" / "runs" / time.strftime("gepa-%Y%m%d-%H%M%S")
+    options.add_argument("--output", type=Path, default=folder)
     given = options.parse_args()
+    key = os.environ.get("OPENAI_API_KEY")
+    if given.model is not None and not key:
+        options.error("OPENAI_API_KEY is not set; export the endpoint's key, or any word where it asks for none")
     with contextlib.ExitStack() as stack:
         if given.model is None:
             sys.path.insert(0, str(ROOT / "examples"))
@@ -109,7 +123,7 @@ def main() -> None:
 
             ask = model("scripted", stack.enter_context(scripted.endpoint()).api_base, "none")
         else:
-            ask = model(given.model, given.api_base, os.environ.get("OPENAI_API_KEY") or "none")
+            ask = model(given.model, given.api_base, key or "")
         try:
             program, score = search(ask, given.proposals, given.workload, given.output)
         except EplbError as problem:

@@ -10,10 +10,11 @@ import eplb_evolve
 from eplb_evolve.errors import EnvironmentProblem, EplbError
 from eplb_evolve.evaluation.result import Status
 from eplb_evolve.feedback import artifacts, metrics
+from eplb_evolve.hostile_text import one_line
 
 
-def judged(program: Path, workload: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What ShinkaEvolve reads in metrics.json and correct.json.
+def judged(program: Path, workload: str | None) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """What ShinkaEvolve reads in metrics.json and correct.json, and a line for people.
 
     An invalid or infeasible program is not correct, with a low score and the reason. EnvironmentProblem where the
     evaluator or the machine failed: that says nothing about the program.
@@ -21,9 +22,11 @@ def judged(program: Path, workload: str | None) -> tuple[dict[str, Any], dict[st
     found = eplb_evolve.evaluate(program, workload)
     if found.status is Status.EVALUATOR_FAILED:
         raise EnvironmentProblem(found.reason)
-    words = "\n".join(f"{name}: {text}" for name, text in artifacts(found, found.objective).items())
-    told = {"combined_score": found.combined_score, "public": metrics(found), "private": {}, "text_feedback": words}
-    return told, {"correct": found.feasible, "error": found.reason or None}
+    words = artifacts(found, found.objective)
+    feedback = "\n".join(f"{name}: {text}" for name, text in words.items())
+    told = {"combined_score": found.combined_score, "public": metrics(found), "private": {}, "text_feedback": feedback}
+    line = one_line(f"score {found.combined_score:6.3f}  {words['time' if found.feasible else 'verdict']}")[:113]
+    return told, {"correct": found.feasible, "error": found.reason or None}, line
 
 
 def main() -> None:
@@ -34,13 +37,14 @@ def main() -> None:
     options.add_argument("--workload")
     given = options.parse_args()
     try:
-        told, correct = judged(given.program_path, given.workload)
+        told, correct, line = judged(given.program_path, given.workload)
     except EplbError as problem:
         print(f"evaluate.py: {problem}", file=sys.stderr)
         sys.exit(problem.exit_code)
     given.results_dir.mkdir(parents=True, exist_ok=True)
     (given.results_dir / "metrics.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
     (given.results_dir / "correct.json").write_text(json.dumps(correct, indent=1), encoding="utf-8")
+    print(line)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from shinka.launch import JobScheduler, LocalJobConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
+PYTHON = ROOT / ".venv" / "bin" / "python"
 
 
 class Scheduler(JobScheduler):
@@ -31,9 +33,8 @@ class Scheduler(JobScheduler):
 def told(results: dict[str, Any], folder: str) -> dict[str, Any]:
     """The results of an evaluation; where there are none the search ends with the evaluator's sentence."""
     if results["metrics"]:
-        shown = results["metrics"]["text_feedback"].replace("\n", " ").removeprefix("verdict: ")
         generation = Path(folder).parent.name.removeprefix("gen_")
-        print(f"{generation:>3s}  score {results['metrics']['combined_score']:6.3f}  {shown}"[:118], flush=True)
+        print(f"{generation:>3s}  {results['stdout_log'].strip()}", flush=True)
         return results
     lines = results["stderr_log"].strip().splitlines() or ["evaluate.py ended without a word"]
     print(f"search.py: the evaluator failed: {lines[-1]}", file=sys.stderr, flush=True)
@@ -59,12 +60,12 @@ def search(model: str, proposals: int, workload: str, output: Path) -> None:
     )
     job = LocalJobConfig(
         eval_program_path=str(HERE / "evaluate.py"),
-        python_executable=str(ROOT / ".venv" / "bin" / "python"),
+        python_executable=str(PYTHON),
         extra_cmd_args={"workload": workload},
     )
     # one evaluation at a time: a second one would disturb the clock of the first
     runner = ShinkaEvolveRunner(
-        evolution, job, DatabaseConfig(), verbose=False, max_evaluation_jobs=1, max_proposal_jobs=1
+        evolution, job, DatabaseConfig(), "minimal", verbose=False, max_evaluation_jobs=1, max_proposal_jobs=1
     )
     runner.scheduler = Scheduler(job_type="local", config=job)
     runner.run()
@@ -77,8 +78,13 @@ def main() -> None:
     options.add_argument("--api-base", default="https://api.openai.com/v1", help="of the model")
     options.add_argument("--proposals", type=int, default=10)
     options.add_argument("--workload", default="gptoss20b-phased", help="the quickest; see: eplb workloads list")
-    options.add_argument("--output", type=Path, default=ROOT / "results" / "runs" / "shinka")
+    folder = ROOT / "results" / "runs" / time.strftime("shinka-%Y%m%d-%H%M%S")
+    options.add_argument("--output", type=Path, default=folder, help="that of an earlier run goes on with it")
     given = options.parse_args()
+    if given.model is not None and not os.environ.get("OPENAI_API_KEY"):
+        options.error("OPENAI_API_KEY is not set; export the endpoint's key, or any word where it asks for none")
+    if not PYTHON.exists():
+        options.error(f"there is no {PYTHON}, which evaluates; make .venv/installed")
     with contextlib.ExitStack() as stack:
         if given.model is None:
             sys.path.insert(0, str(ROOT / "examples"))
