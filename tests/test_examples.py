@@ -83,6 +83,20 @@ def test_gepa_has_a_program_measured_once(example, monkeypatch, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
+def test_gepa_hears_with_a_parent_why_others_failed(example, monkeypatch):
+    judge = example("gepa/search.py").Judge(None)
+    judged_as(monkeypatch, FEASIBLE)
+    before = judge("parent")
+    for number in range(4):
+        judged_as(monkeypatch, evaluated(reason=f"reason {number}"))
+        judge(f"child {number}")
+    after = judge("parent")
+    assert after[0] == before[0]
+    told = after[1].pop("other programs that failed")
+    assert told.splitlines() == [f"Invalid: reason {number}." for number in (1, 2, 3)]
+    assert after[1] == before[1]
+
+
 def test_a_program_that_does_not_compile_is_a_low_score_with_the_reason(example, monkeypatch, tmp_path):
     """By the real library and sandbox, without the speedup over the seed, which takes long."""
     monkeypatch.setattr(measured, "seed_ratio", lambda *_: None)

@@ -21,18 +21,22 @@ from eplb_evolve.hostile_text import one_line
 ROOT = Path(__file__).resolve().parents[2]
 RETRIES = 5
 """Of a request that the endpoint did not answer."""
+FAILURES = 3
+"""That a model is told of."""
 Judged = tuple[float, dict[str, Any]]
 
 
 class Judge:
     """GEPA's evaluator: the source of a program to its score and, in words, what was wrong, slow or unbalanced.
 
-    GEPA asks for a parent again before each of its children. One program is measured once.
+    GEPA asks for a parent again before each of its children. One program is measured once; but each time its words say
+    what was wrong with the last programs that failed, which GEPA would show no model: it shows what it kept.
     """
 
     def __init__(self, workload: str | None) -> None:
         self._workload = workload
         self._known: dict[str, Judged] = {}
+        self._failures: list[str] = []
 
     def __call__(self, candidate: str) -> Judged:
         """EnvironmentProblem where the evaluator or the machine failed: that says nothing about the program."""
@@ -40,7 +44,11 @@ class Judge:
             score, words = self._known[candidate] = self._judge(candidate)
             shown = one_line(words["time" if score > 1 else "verdict"])  # above 1 is valid and balanced enough
             print(f"{len(self._known):3d}  score {score:6.3f}  {shown}"[:118], flush=True)
-        return self._known[candidate]
+            if score <= 1:
+                self._failures.append(words["verdict"])
+        score, words = self._known[candidate]
+        others = [each for each in self._failures[-FAILURES:] if each != words["verdict"]]
+        return score, words | ({"other programs that failed": "\n".join(others)} if others else {})
 
     def _judge(self, candidate: str) -> Judged:
         with tempfile.TemporaryDirectory() as folder:
