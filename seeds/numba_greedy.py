@@ -26,6 +26,16 @@ FULL = 0x7FF0000000000000
 """Bits of infinity."""
 
 
+@compiled
+def are_loads(weight):
+    """Whether all numbers are finite and not negative."""
+    fine = True
+    for row in weight:
+        for load in row:
+            fine &= (load >= 0) & (load < np.inf)
+    return fine
+
+
 @numba.njit(error_model="numpy", fastmath={"reassoc"})
 def total_of(loads):
     """The sum; float64 holds that of a few thousand float32 of like size exactly, in any order."""
@@ -73,20 +83,25 @@ def order_experts(weight, nodes, groups, expert, load):
             names = expert[row, first : first + size]
             for member in range(size):
                 names[member] = group * size + member
-                to[member, lane] = of[member]
+                to[member, lane] = of[member] + np.float32(0)  # -0.0 becomes 0.0, whose bits are in order
 
 
 @compiled
 def find_least(keys, least):
-    """The least key of each lane, in the first LANES places of `least`; keys [n * LANES] int64."""
+    """The least key of each lane, in the first LANES places of `least`; keys [n * LANES] int64, least half as long."""
     n = len(keys) // LANES
-    least[:LANES] = keys[:LANES]
+    half = n // 2
+    n -= half
+    least[half * LANES : n * LANES] = keys[half * LANES : n * LANES]  # in the middle, if their number is odd
+    low, high = keys[: half * LANES], keys[n * LANES :]
+    for i in range(len(low)):
+        least[i] = min(low[i], high[i])
     while n > 1:
-        half = (n + 1) // 2
-        low, high, lower = keys[: half * LANES], keys[(n - half) * LANES : n * LANES], least[: half * LANES]
+        half = n // 2
+        n -= half
+        lower, upper = least[: half * LANES], least[n * LANES :]
         for i in range(len(lower)):
-            lower[i] = min(low[i], high[i])
-        keys, n = least, half
+            lower[i] = min(lower[i], upper[i])
 
 
 @compiled
@@ -219,6 +234,8 @@ def write_row(expert, lane, count, keys, mid_of, rank_of, slot, first_slot, phy2
 @compiled
 def plan(weight, replicas, groups, nodes, gpus):
     """The placement of all layers; weight [L, E] float32."""
+    if not are_loads(weight):
+        raise ValueError("loads must be finite and not negative")
     layers, experts = weight.shape
     rows, mids, slots = layers * nodes, experts // nodes, replicas // nodes
     blocks = (rows + LANES - 1) // LANES
@@ -267,6 +284,19 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
     weight = weight.detach().to("cpu", torch.float32).contiguous().numpy()
     if num_groups % num_nodes:
         num_groups, num_nodes = 1, 1
+    layers, experts = weight.shape
+    if (
+        not 0 < experts <= num_replicas
+        or layers == 0
+        or experts % num_groups
+        or num_replicas % num_gpus
+        or num_gpus % num_nodes
+    ):
+        raise ValueError(
+            f"no plan for {layers} layers of {experts} experts in {num_groups} groups, {num_replicas} replicas on "
+            f"{num_gpus} GPUs in {num_nodes} nodes: groups must divide the experts, GPUs the replicas, nodes the GPUs, "
+            "and each expert needs a replica"
+        )
     placed = plan(weight, num_replicas, num_groups, num_nodes, num_gpus)
     return tuple(torch.from_numpy(part) for part in placed)
 
