@@ -69,8 +69,8 @@ def place_groups(group_load, nodes, place):
 
 @compiled
 def order_experts(weight, nodes, groups, expert, load):
-    """Writes the logical experts of each row, [rows, n], and their loads, [blocks, n, LANES]."""
-    size, mids = weight.shape[1] // groups, expert.shape[1]
+    """Writes the logical experts of each row and their loads, both [blocks, n, LANES]."""
+    size, mids = weight.shape[1] // groups, load.shape[1]
     group_load, place = np.empty(groups, np.float32), np.empty(groups, np.int64)
     for layer in range(len(weight)):
         for group in range(groups):
@@ -79,10 +79,9 @@ def order_experts(weight, nodes, groups, expert, load):
         for group in range(groups):
             row, first = layer * nodes + place[group] * size // mids, place[group] * size % mids
             to, lane = load[row // LANES, first : first + size], row % LANES
-            of = weight[layer, group * size : (group + 1) * size]
-            names = expert[row, first : first + size]
+            name, of = expert[row // LANES, first : first + size], weight[layer, group * size : (group + 1) * size]
             for member in range(size):
-                names[member] = group * size + member
+                name[member, lane] = group * size + member
                 to[member, lane] = of[member] + np.float32(0)  # -0.0 becomes 0.0, whose bits are in order
 
 
@@ -105,31 +104,30 @@ def find_least(keys, least):
 
 
 @compiled
-def replicate(load, count, keys, mid_of, rank_of, share):
+def replicate(load, expert, count, keys, name, share):
     """One replica each, and each further one to the expert with the highest load per replica.
 
-    load, count [n, LANES]; keys, mid_of, rank_of [slots, LANES]: each replica's load and number, expert and rank.
+    load, expert, count [n, LANES]; keys and name [slots, LANES]: each replica's load and number, rank and expert.
     """
-    bits, least = share.view(np.int32), np.empty((len(load) + 1) // 2 * LANES, np.int64)
+    n, bits, least = len(load), share.view(np.int32), np.empty((len(load) + 1) // 2 * LANES, np.int64)
     load_bits = load.view(np.int32)
-    for mid in range(len(load)):
+    for mid in range(n):
         for lane in range(LANES):
             keys[mid, lane] = np.int64(HIGHEST - load_bits[mid, lane]) << 32 | mid
+            name[mid, lane] = expert[mid, lane]
             count[mid, lane] = 1
-            mid_of[mid, lane] = mid
-            rank_of[mid, lane] = 0
-    for item in range(len(load), len(keys)):
-        find_least(keys[: len(load)].reshape(-1), least)
+    for item in range(n, len(keys)):
+        find_least(keys[:n].reshape(-1), least)
         for lane in range(LANES):
             mid = least[lane] & HIGHEST
-            mid_of[item, lane] = mid
-            rank_of[item, lane] = count[mid, lane]
+            keys[item, lane] = mid
+            name[item, lane] = np.int64(count[mid, lane]) << 32 | expert[mid, lane]
             count[mid, lane] += 1
             share[lane] = load[mid, lane] / np.float32(count[mid, lane])
             keys[mid, lane] = np.int64(HIGHEST - bits[lane]) << 32 | mid
-    for item in range(len(load), len(keys)):
+    for item in range(n, len(keys)):
         for lane in range(LANES):
-            keys[item, lane] = keys[mid_of[item, lane], lane] & ~HIGHEST | item
+            keys[item, lane] = keys[keys[item, lane], lane] & ~HIGHEST | item
 
 
 @compiled
@@ -220,15 +218,14 @@ def place_lanes(keys, load, packs, slot):
 
 
 @compiled
-def write_row(expert, lane, count, keys, mid_of, rank_of, slot, first_slot, phy2log, log2phy, logcnt):
-    """One row into its layer's part of the outputs; expert [n], what has lanes [n, LANES] or [slots, LANES]."""
+def write_row(lane, expert, count, keys, name, slot, first_slot, phy2log, log2phy, logcnt):
+    """One row into its layer's part of the outputs; expert and count [n, LANES], the others [slots, LANES]."""
     for mid in range(len(expert)):
-        logcnt[expert[mid]] = count[mid, lane]
+        logcnt[expert[mid, lane]] = count[mid, lane]
     for place in range(len(keys)):
-        item = keys[place, lane] & HIGHEST
-        at, logical = first_slot + slot[place, lane], expert[mid_of[item, lane]]
-        phy2log[at] = logical
-        log2phy[logical, rank_of[item, lane]] = at
+        at, named = first_slot + slot[place, lane], name[keys[place, lane] & HIGHEST, lane]
+        phy2log[at] = named & HIGHEST
+        log2phy[named & HIGHEST, named >> 32] = at
 
 
 @compiled
@@ -241,41 +238,30 @@ def plan(weight, replicas, groups, nodes, gpus):
     blocks = (rows + LANES - 1) // LANES
 
     # Step 1: groups to nodes
-    expert, load = np.empty((rows, mids), np.int32), np.empty((blocks, mids, LANES), np.float32)
+    expert, load = np.empty((blocks, mids, LANES), np.int32), np.empty((blocks, mids, LANES), np.float32)
     order_experts(weight, nodes, groups, expert, load)
     for lane in range((rows - 1) % LANES + 1, LANES):
         load[-1, :, lane] = load[-1, :, (rows - 1) % LANES]
 
     # Step 2: replicas within nodes
-    count, keys = np.empty((blocks, mids, LANES), np.int32), np.empty((blocks, slots, LANES), np.int64)
-    mid_of, rank_of = np.empty((blocks, slots, LANES), np.int32), np.empty((blocks, slots, LANES), np.int32)
+    count = np.empty((blocks, mids, LANES), np.int32)
+    keys, name = np.empty((blocks, slots, LANES), np.int64), np.empty((blocks, slots, LANES), np.int64)
     share = np.empty(LANES, np.float32)
     for block in range(blocks):
-        replicate(load[block], count[block], keys[block], mid_of[block], rank_of[block], share)
+        replicate(load[block], expert[block], count[block], keys[block], name[block], share)
 
     # Step 3: replicas to GPUs
     phy2log, logcnt = np.empty((layers, replicas), np.int64), np.empty((layers, experts), np.int64)
-    log2phy = np.empty((layers, experts, rank_of.max() + 1), np.int64)
+    log2phy = np.empty((layers, experts, count.max()), np.int64)
     sorted_load, slot = np.empty((slots, LANES), np.float32), np.empty((slots, LANES), np.int32)
     for block in range(blocks):
         place_lanes(keys[block], sorted_load, gpus // nodes, slot)
         for row in range(block * LANES, min(rows, (block + 1) * LANES)):
-            layer, first_slot = row // nodes, row % nodes * slots
+            layer, first_slot, of = row // nodes, row % nodes * slots, (expert[block], count[block], keys[block])
             if first_slot == 0:
                 log2phy[layer] = -1
-            write_row(
-                expert[row],
-                row % LANES,
-                count[block],
-                keys[block],
-                mid_of[block],
-                rank_of[block],
-                slot,
-                first_slot,
-                phy2log[layer],
-                log2phy[layer],
-                logcnt[layer],
-            )
+            out = (phy2log[layer], log2phy[layer], logcnt[layer])
+            write_row(row % LANES, *of, name[block], slot, first_slot, *out)
     return phy2log, log2phy, logcnt
 
 
