@@ -272,8 +272,8 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
         num_groups, num_nodes = 1, 1
     layers, experts = weight.shape
     if (
-        not 0 < experts <= num_replicas
-        or layers == 0
+        min(layers, experts, num_gpus) < 1
+        or num_replicas < experts
         or experts % num_groups
         or num_replicas % num_gpus
         or num_gpus % num_nodes

@@ -98,7 +98,7 @@ class Scratch:
 @functools.lru_cache(maxsize=8)
 def scratch(thread, layers, experts, replicas, groups, nodes, gpus, device):
     """Each thread has its own; ValueError for a shape that has no plan."""
-    if layers == 0 or experts == 0 or experts % groups or replicas < experts or replicas % gpus or gpus % nodes:
+    if min(layers, experts, gpus) < 1 or experts % groups or replicas < experts or replicas % gpus or gpus % nodes:
         raise ValueError(
             f"no plan for {layers} layers of {experts} experts in {groups} groups, {replicas} replicas on {gpus} GPUs "
             f"in {nodes} nodes: groups must divide the experts, GPUs the replicas, nodes the GPUs, "
