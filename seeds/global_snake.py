@@ -36,7 +36,7 @@ def snake_slots(replicas, num_gpus, device):
 
 def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
     """weight [L, E] -> phy2log [L, num_replicas], log2phy [L, E, X] with X = max(logcnt), logcnt [L, E]."""
-    weight = weight.float()
+    weight = _checked(weight, num_replicas, num_groups, num_nodes, num_gpus)
     layers, experts = weight.shape
     device = weight.device
     logcnt = count_replicas(weight, num_replicas - experts)
@@ -57,3 +57,28 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
 
 
 # EVOLVE-BLOCK-END
+
+
+def _checked(weight, num_replicas, num_groups, num_nodes, num_gpus):
+    """The loads [L, E] as contiguous float32; ValueError unless they and the numbers can be planned for."""
+    if not isinstance(weight, torch.Tensor) or weight.dim() != 2 or not weight.numel():
+        raise ValueError("weight must be a tensor [layers, experts] with at least one of each")
+    numbers = {"num_replicas": num_replicas, "num_groups": num_groups, "num_nodes": num_nodes, "num_gpus": num_gpus}
+    for name, number in numbers.items():
+        if not isinstance(number, int) or not 0 < number <= 32768:
+            raise ValueError(f"{name} must be a whole number from 1 to 32768")
+    experts, is_hierarchical = weight.shape[1], num_groups % num_nodes == 0
+    if is_hierarchical and experts % num_groups:
+        raise ValueError(f"num_groups must divide the {experts} experts, not be {num_groups}")
+    if is_hierarchical and num_gpus % num_nodes:
+        raise ValueError(f"num_gpus must be a multiple of the {num_nodes} nodes, not {num_gpus}")
+    if num_replicas % num_gpus or num_replicas < experts:
+        raise ValueError(
+            f"num_replicas must be a multiple of the {num_gpus} GPUs, one for each of {experts} experts at least, "
+            f"not {num_replicas}"
+        )
+    weight = weight.detach().float().contiguous()
+    least, most = weight.aminmax()
+    if not (least.item() >= 0 and most.item() <= 1e30):  # nor is NaN
+        raise ValueError("weight must hold loads from 0 to 1e30")
+    return weight

@@ -1,95 +1,150 @@
 """Round-wise packing: in each round every GPU gets one replica, the heaviest to the lightest GPU.
 
 Source: a known refinement of list scheduling for bins of equal numbers; this form of it is ours.
-Idea: a round is one sort of the GPUs' loads, for all layers at once, so that packing takes as many steps as a GPU has
-slots, not as there are replicas; the GPUs stay in sorted order from round to round. Further replicas are the largest of
-load / 1, load / 2, ... of all experts, found by one selection, or by bisection on the load that no replica may exceed
-when there are many.
-Complexity: O(R / G) sorts of L x G numbers, and O(spare slots^2) or O(64 E) work per layer for the counts.
+Idea: torch costs by the operation, so few are made. An item is one integer of 64 bits: the bits of its load, which sort
+as the load does, above its name. One sort orders loads and names at once, and a round is two operations for all layers:
+add the round's loads to the GPUs' in place, and sort the GPUs, whose names are their first slots. Further replicas are
+the largest of load / 1, load / 2, ... of all experts; the i-th heaviest expert can have the c-th of them only where i c
+does not exceed the number of spare slots. Scratch memory and tables are kept from call to call, results never.
+Complexity: O(R log R) per layer, R / G sorts of the L x G loads of GPUs, O(S log^2 S) per layer for S spare slots.
 Exact: counts yes, but for ties; loads no, though they are about as even.
 Provenance: reference
 """
 
 # EVOLVE-BLOCK-START
+import functools
+import math
+import threading
+
 import torch
 
-MANY_SPARES = 24
-HALVINGS = 40
+LOWER_HALF = 0xFFFFFFFF
+LEAST = 1e-36
+"""Stands for no load where experts compete for replicas, so that a half and a third of it differ."""
 
 
-def round_packing(weight, num_packs):
-    """weight [rows, n] -> the item in each place of each pack, [rows, n], pack by pack."""
-    rows, items = weight.shape
-    packs = torch.arange(num_packs, device=weight.device)
-    if items == num_packs:
-        return packs.expand(rows, -1)
-    order = weight.view(torch.int32).sort(dim=1, descending=True).indices  # not negative: as integers in the same order
-    rounds = items // num_packs
-    load = weight.gather(1, order).view(rows, rounds, num_packs)
-    lightest, held = packs.flip(0).expand(rows, -1), load[:, 0].flip(1)  # the first round fills them in falling order
-    chosen = [packs.expand(rows, -1), lightest]
-    for turn in range(1, rounds - 1):
-        held, moved = (held + load[:, turn]).sort(1)
-        lightest = lightest.gather(1, moved)
-        chosen.append(lightest)
-    place = torch.stack(chosen[:rounds], 1).mul_(rounds).add_(torch.arange(rounds, device=weight.device)[:, None])
-    return torch.empty_like(order).scatter_(1, place.flatten(1), order)
+class Items:
+    """Integers [rows, n] of 64 bits; `load` and `name` are views of their upper and lower halves."""
+
+    def __init__(self, rows, n, device):
+        self.keys = torch.zeros(rows, n, dtype=torch.int64, device=device)
+        halves = self.keys.view(torch.int32).view(rows, n, 2)
+        self.name, self.load = halves[:, :, 0], halves[:, :, 1].view(torch.float32)
 
 
-def spares_by_selection(weight, spares):
-    """Each further replica to the highest load per replica. Returns counts [rows, n]."""
-    heaviest, expert = weight.topk(min(spares, weight.shape[1]), dim=1)
-    shares = heaviest[:, :, None] / torch.arange(1, spares + 1, device=weight.device)
-    chosen = shares.flatten(1).topk(spares, dim=1, sorted=False).indices.div_(spares, rounding_mode="floor")
-    count = torch.ones_like(weight, dtype=torch.int64)
-    return count.scatter_add_(1, expert.gather(1, chosen), torch.ones_like(chosen))
+class Rounds:
+    """Packs the items of each row into packs of equally many; load [rows, n], a view of what is sorted in each call."""
+
+    def __init__(self, load, nodes, packs):
+        (rows, n), device = load.shape, load.device
+        self.rounds = n // packs
+        first_slot = torch.arange(0, nodes * n, self.rounds, device=device).view(nodes, packs).repeat(rows // nodes, 1)
+        lightest = torch.cat([first_slot, first_slot.flip(1)], 1)[:, :n]  # in the first two rounds it is known
+        self.place = torch.arange(n, device=device) // packs
+        self.known = lightest + self.place if self.rounds <= 2 else None
+        self.packs = Items(rows, n, device)
+        self.packs.name[:, : lightest.shape[1]] = lightest
+        held, keys, loads = (
+            part.unflatten(1, (self.rounds, packs)).unbind(1) for part in (self.packs.load, self.packs.keys, load)
+        )
+        self.held, self.first = held[1 % self.rounds], loads[0]
+        self.steps = list(zip(held[1:], loads[1:], keys[1:], keys[2:], strict=False))
+        self.moved = torch.empty(rows, packs, dtype=torch.int64, device=device)
+
+    def pack(self):
+        """The slot of each item among those of its layer, [rows, n]."""
+        if self.known is not None:
+            return self.known
+        self.held.copy_(self.first.flip(1))
+        for held, load, packs, next_packs in self.steps:
+            held.add_(load)
+            torch.sort(packs, dim=1, out=(next_packs, self.moved))
+        return (self.packs.keys & LOWER_HALF).add_(self.place)
 
 
-def spares_by_bisection(weight, spares):
-    """The same counts: as many replicas as keep every load per replica under one bound, the least that suffices."""
-    low = torch.zeros_like(weight[:, :1])
-    high = weight.amax(1, keepdim=True)
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        wanted = (weight / middle).ceil_().sub_(1).clamp_(min=0).nan_to_num_(0.0, 0.0).sum(1, keepdim=True)
-        fits = wanted <= spares
-        high, low = torch.where(fits, middle, high), torch.where(fits, low, middle)
-    further = (weight / high).ceil_().sub_(1).clamp_(min=0).nan_to_num_(0.0, 0.0)
-    count = further.long() + 1
-    left = spares - further.sum(1, keepdim=True).long()
-    order = (weight / count).sort(dim=1, descending=True, stable=True).indices  # equal shares at the bound
-    position = torch.arange(weight.shape[1], device=weight.device).expand_as(order)
-    experts = weight.shape[1]
-    return count.scatter_add_(1, order, (left - position + experts - 1).div_(experts, rounding_mode="floor"))
+class Scratch:
+    """What calls of one shape share: tables, and memory that each call fills anew."""
+
+    def __init__(self, layers, experts, replicas, groups, nodes, gpus, device):
+        rows, self.mids, self.spares = layers * nodes, experts // nodes, (replicas - experts) // nodes
+        self.heaviest = min(self.spares, self.mids)
+        self.rank_bits = self.spares.bit_length()
+        self.by_group = (layers, groups, experts // groups)
+        self.experts = Items(layers * groups, experts // groups, device)
+        self.experts.name.view(layers, experts).copy_(torch.arange(experts, device=device) << self.rank_bits)
+        self.load = self.experts.load.view(self.by_group)
+        self.group_load = torch.empty(layers, groups, device=device)
+        self.group = torch.empty(layers, groups, dtype=torch.int64, device=device)
+        self.first_group = torch.arange(0, layers * groups, groups, device=device)[:, None]
+        self.groups = Rounds(self.group_load, 1, nodes)
+
+        items, self.sorted = Items(rows, replicas // nodes, device), Items(rows, replicas // nodes, device)
+        self.keys = items.keys
+        self.further, self.own = items.keys.split([self.spares, self.mids], 1)
+        self.heaviest_keys = self.own[:, : self.heaviest]
+        self.heaviest_load = items.load[:, self.spares : self.spares + self.heaviest]
+        self.replicas = Rounds(self.sorted.load, nodes, gpus // nodes)
+        self.sources = torch.empty(rows, replicas // nodes, dtype=torch.int64, device=device)
+        self.own_sources = self.sources[:, : self.mids]
+        pairs = [(i, c) for i in range(self.heaviest) for c in range(1, self.spares // (i + 1) + 1)]
+        self.expert_of, self.rank_of = torch.tensor(pairs, device=device).view(-1, 2).T.contiguous()
+        self.parts = self.rank_of.float()
+        self.ones = torch.ones(rows, self.spares, dtype=torch.int64, device=device)
+        self.single = self.ones[:, : self.heaviest].float()
+        self.float_ones = self.ones.float()
+        self.one_each = torch.ones(layers, replicas, dtype=torch.int64, device=device)
+
+
+@functools.lru_cache(maxsize=8)
+def scratch(thread, layers, experts, replicas, groups, nodes, gpus, device):
+    """Each thread has its own; ValueError for a shape that has no plan."""
+    if min(layers, experts, gpus) < 1 or experts % groups or replicas < experts or replicas % gpus or gpus % nodes:
+        raise ValueError(
+            f"no plan for {layers} layers of {experts} experts in {groups} groups, {replicas} replicas on {gpus} GPUs "
+            f"in {nodes} nodes: groups must divide the experts, GPUs the replicas, nodes the GPUs, "
+            "and each expert needs a replica"
+        )
+    return Scratch(layers, experts, replicas, groups, nodes, gpus, device)
 
 
 def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
     """weight [L, E] -> phy2log [L, num_replicas], log2phy [L, E, X] with X = max(logcnt), logcnt [L, E]."""
-    weight = weight.float()
-    layers, experts = weight.shape
     if num_groups % num_nodes:
         num_groups, num_nodes = 1, 1
-    size, mids, slots = experts // num_groups, experts // num_nodes, num_replicas // num_nodes
-    device = weight.device
-    group = round_packing(weight.view(layers, num_groups, size).sum(-1), num_nodes)
-    mid2log = (group[:, :, None] * size + torch.arange(size, device=device)).flatten(1)
-    load = weight.gather(1, mid2log).view(-1, mids)
-    spares = slots - mids
-    count = (spares_by_bisection if spares > MANY_SPARES else spares_by_selection)(load, spares)
+    (layers, experts), device = weight.shape, weight.device
+    own = scratch(threading.get_ident(), layers, experts, num_replicas, num_groups, num_nodes, num_gpus, device)
 
-    mid = torch.repeat_interleave(count.flatten(), output_size=len(load) * slots).view(-1, slots)
-    mid -= torch.arange(len(load), device=device)[:, None] * mids
-    placed = round_packing((load / count).gather(1, mid), num_gpus // num_nodes)
-    start = count.cumsum(1) - count
-    rank = placed - start.gather(1, mid).gather(1, placed)  # the replicas of an expert stood side by side
-    node = torch.arange(num_nodes, device=device)[:, None]
-    mid = mid.gather(1, placed).view(layers, num_nodes, slots) + node * mids
-    phy2log = mid2log.gather(1, mid.flatten(1))
-    logcnt = torch.empty_like(mid2log).scatter_(1, mid2log, count.view(layers, experts))
-    width = int(count.max())
+    # Step 1: groups to nodes
+    weight = weight.reshape(own.by_group)
+    own.load.copy_(weight)
+    torch.sort(weight.sum(-1, dtype=torch.float32), dim=1, descending=True, out=(own.group_load, own.group))
+    if not math.isfinite(own.group_load.sum()):
+        raise ValueError("loads must be finite, and so must their sum")
+    group = torch.empty_like(own.group).scatter_(1, own.groups.pack(), own.group)
+    keys = own.experts.keys.index_select(0, group.add_(own.first_group).flatten()).view(-1, own.mids)
+
+    # Step 2: replicas within nodes
+    torch.sort(keys, dim=1, descending=True, out=(own.own, own.own_sources))
+    width = 1
+    if own.spares:
+        shares = own.heaviest_load.clamp(min=LEAST).index_select(1, own.expert_of).div_(own.parts)
+        pair = shares.topk(own.spares, dim=1, sorted=False).indices
+        expert = own.expert_of.take(pair)
+        count = own.single.scatter_add(1, expert, own.float_ones)
+        own.heaviest_load.div_(count)
+        width = int(count.max())
+        torch.gather(own.heaviest_keys, 1, expert, out=own.further)
+        own.further.add_(own.rank_of.take(pair))
+
+    # Step 3: replicas to GPUs
+    torch.sort(own.keys, dim=1, descending=True, out=(own.sorted.keys, own.sources))
+    slot = own.replicas.pack().view(layers, num_replicas)
+    name = (own.sorted.keys & LOWER_HALF).view(layers, num_replicas)
+    expert = name >> own.rank_bits
+    phy2log = torch.empty_like(slot).scatter_(1, slot, expert)
+    logcnt = torch.zeros(layers, experts, dtype=torch.int64, device=device).scatter_add_(1, expert, own.one_each)
     log2phy = torch.full((layers, experts * width), -1, device=device)
-    slot = torch.arange(num_replicas, device=device).expand(layers, -1)
-    log2phy.scatter_(1, phy2log * width + rank.view(layers, -1), slot)
+    log2phy.scatter_(1, name.sub_(expert, alpha=(1 << own.rank_bits) - width), slot)
     return phy2log, log2phy.view(layers, experts, width), logcnt
 
 
