@@ -26,16 +26,6 @@ FULL = 0x7FF0000000000000
 """Bits of infinity."""
 
 
-@compiled
-def are_loads(weight):
-    """Whether all numbers are finite and not negative."""
-    fine = True
-    for row in weight:
-        for load in row:
-            fine &= (load >= 0) & (load < np.inf)
-    return fine
-
-
 @numba.njit(error_model="numpy", fastmath={"reassoc"})
 def total_of(loads):
     """The sum; float64 holds that of a few thousand float32 of like size exactly, in any order."""
@@ -231,8 +221,6 @@ def write_row(lane, expert, count, keys, name, slot, first_slot, phy2log, log2ph
 @compiled
 def plan(weight, replicas, groups, nodes, gpus):
     """The placement of all layers; weight [L, E] float32."""
-    if not are_loads(weight):
-        raise ValueError("loads must be finite and not negative")
     layers, experts = weight.shape
     rows, mids, slots = layers * nodes, experts // nodes, replicas // nodes
     blocks = (rows + LANES - 1) // LANES
@@ -267,24 +255,36 @@ def plan(weight, replicas, groups, nodes, gpus):
 
 def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
     """weight [L, E] -> phy2log [L, num_replicas], log2phy [L, E, X] with X = max(logcnt), logcnt [L, E]."""
-    weight = weight.detach().to("cpu", torch.float32).contiguous().numpy()
+    weight = _checked(weight, num_replicas, num_groups, num_nodes, num_gpus).cpu().numpy()
     if num_groups % num_nodes:
         num_groups, num_nodes = 1, 1
-    layers, experts = weight.shape
-    if (
-        min(layers, experts, num_gpus) < 1
-        or num_replicas < experts
-        or experts % num_groups
-        or num_replicas % num_gpus
-        or num_gpus % num_nodes
-    ):
-        raise ValueError(
-            f"no plan for {layers} layers of {experts} experts in {num_groups} groups, {num_replicas} replicas on "
-            f"{num_gpus} GPUs in {num_nodes} nodes: groups must divide the experts, GPUs the replicas, nodes the GPUs, "
-            "and each expert needs a replica"
-        )
     placed = plan(weight, num_replicas, num_groups, num_nodes, num_gpus)
     return tuple(torch.from_numpy(part) for part in placed)
 
 
 # EVOLVE-BLOCK-END
+
+
+def _checked(weight, num_replicas, num_groups, num_nodes, num_gpus):
+    """The loads [L, E] as contiguous float32; ValueError unless they and the numbers can be planned for."""
+    if not isinstance(weight, torch.Tensor) or weight.dim() != 2 or not weight.numel():
+        raise ValueError("weight must be a tensor [layers, experts] with at least one of each")
+    numbers = {"num_replicas": num_replicas, "num_groups": num_groups, "num_nodes": num_nodes, "num_gpus": num_gpus}
+    for name, number in numbers.items():
+        if not isinstance(number, int) or not 0 < number <= 32768:
+            raise ValueError(f"{name} must be a whole number from 1 to 32768")
+    experts, is_hierarchical = weight.shape[1], num_groups % num_nodes == 0
+    if is_hierarchical and experts % num_groups:
+        raise ValueError(f"num_groups must divide the {experts} experts, not be {num_groups}")
+    if is_hierarchical and num_gpus % num_nodes:
+        raise ValueError(f"num_gpus must be a multiple of the {num_nodes} nodes, not {num_gpus}")
+    if num_replicas % num_gpus or num_replicas < experts:
+        raise ValueError(
+            f"num_replicas must be a multiple of the {num_gpus} GPUs, one for each of {experts} experts at least, "
+            f"not {num_replicas}"
+        )
+    weight = weight.detach().float().contiguous()
+    least, most = weight.aminmax()
+    if not (least.item() >= 0 and most.item() <= 1e30):  # nor is NaN
+        raise ValueError("weight must hold loads from 0 to 1e30")
+    return weight

@@ -13,7 +13,6 @@ Provenance: reference
 
 # EVOLVE-BLOCK-START
 import functools
-import math
 import threading
 
 import torch
@@ -97,18 +96,13 @@ class Scratch:
 
 @functools.lru_cache(maxsize=8)
 def scratch(thread, layers, experts, replicas, groups, nodes, gpus, device):
-    """Each thread has its own; ValueError for a shape that has no plan."""
-    if min(layers, experts, gpus) < 1 or experts % groups or replicas < experts or replicas % gpus or gpus % nodes:
-        raise ValueError(
-            f"no plan for {layers} layers of {experts} experts in {groups} groups, {replicas} replicas on {gpus} GPUs "
-            f"in {nodes} nodes: groups must divide the experts, GPUs the replicas, nodes the GPUs, "
-            "and each expert needs a replica"
-        )
+    """Each thread has its own."""
     return Scratch(layers, experts, replicas, groups, nodes, gpus, device)
 
 
 def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
     """weight [L, E] -> phy2log [L, num_replicas], log2phy [L, E, X] with X = max(logcnt), logcnt [L, E]."""
+    weight = _checked(weight, num_replicas, num_groups, num_nodes, num_gpus)
     if num_groups % num_nodes:
         num_groups, num_nodes = 1, 1
     (layers, experts), device = weight.shape, weight.device
@@ -118,8 +112,6 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
     weight = weight.reshape(own.by_group)
     own.load.copy_(weight)
     torch.sort(weight.sum(-1, dtype=torch.float32), dim=1, descending=True, out=(own.group_load, own.group))
-    if not math.isfinite(own.group_load.sum()):
-        raise ValueError("loads must be finite, and so must their sum")
     group = torch.empty_like(own.group).scatter_(1, own.groups.pack(), own.group)
     keys = own.experts.keys.index_select(0, group.add_(own.first_group).flatten()).view(-1, own.mids)
 
@@ -149,3 +141,28 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
 
 
 # EVOLVE-BLOCK-END
+
+
+def _checked(weight, num_replicas, num_groups, num_nodes, num_gpus):
+    """The loads [L, E] as contiguous float32; ValueError unless they and the numbers can be planned for."""
+    if not isinstance(weight, torch.Tensor) or weight.dim() != 2 or not weight.numel():
+        raise ValueError("weight must be a tensor [layers, experts] with at least one of each")
+    numbers = {"num_replicas": num_replicas, "num_groups": num_groups, "num_nodes": num_nodes, "num_gpus": num_gpus}
+    for name, number in numbers.items():
+        if not isinstance(number, int) or not 0 < number <= 32768:
+            raise ValueError(f"{name} must be a whole number from 1 to 32768")
+    experts, is_hierarchical = weight.shape[1], num_groups % num_nodes == 0
+    if is_hierarchical and experts % num_groups:
+        raise ValueError(f"num_groups must divide the {experts} experts, not be {num_groups}")
+    if is_hierarchical and num_gpus % num_nodes:
+        raise ValueError(f"num_gpus must be a multiple of the {num_nodes} nodes, not {num_gpus}")
+    if num_replicas % num_gpus or num_replicas < experts:
+        raise ValueError(
+            f"num_replicas must be a multiple of the {num_gpus} GPUs, one for each of {experts} experts at least, "
+            f"not {num_replicas}"
+        )
+    weight = weight.detach().float().contiguous()
+    least, most = weight.aminmax()
+    if not (least.item() >= 0 and most.item() <= 1e30):  # nor is NaN
+        raise ValueError("weight must hold loads from 0 to 1e30")
+    return weight

@@ -23,8 +23,8 @@ UNGROUPED = [file for file in SEEDS if re.search(r"^Groups: ignored", file.read_
 MOVEMENT_AWARE = [
     file for file in SEEDS if re.search(r"^def rebalance_experts.*old_phy2log", file.read_text(), re.MULTILINE)
 ]
-CAREFUL = [file for file in SEEDS if file.stem in ("numba_greedy", "torch_rounds")]
-"""Those that say what is wrong with a call that has no plan."""
+KEEPING = [file for file in SEEDS if file.stem in ("cpp_rounds", "cpp_simd", "numba_greedy", "torch_rounds")]
+"""Those that keep memory from call to call."""
 TOPOLOGIES = {
     "hierarchical": (12, Topology(16, 4, 2, 8)),
     "three groups, global": (12, Topology(16, 3, 2, 4)),
@@ -196,29 +196,12 @@ def test_the_loads_given_are_left_alone(seed):
     assert torch.equal(weight, before)
 
 
-@pytest.mark.parametrize("seed", grouped(CAREFUL), indirect=True)
-@pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_loads_that_are_no_numbers_are_refused(seed, number):
-    experts, topology = TOPOLOGIES["hierarchical"]
-    weight = loads("heavy tail", 4, experts)
-    weight[2, 5] = number
-    with pytest.raises(ValueError, match="loads must be finite"):
-        planned(seed, weight, topology)
-
-
-@pytest.mark.parametrize("seed", grouped(CAREFUL), indirect=True)
-@pytest.mark.parametrize("shape", [(11, 4, 2, 8), (16, 5, 1, 8), (16, 4, 2, 5), (16, 4, 2, 0), (18, 4, 2, 8)])
-def test_shapes_without_a_plan_are_refused(seed, shape):
-    with pytest.raises(ValueError, match="no plan for 3 layers of 12 experts"):
-        seed.rebalance_experts(loads("heavy tail", 3, 12), *shape)
-
-
-@pytest.mark.parametrize("seed", grouped(CAREFUL), indirect=True)
+@pytest.mark.parametrize("seed", grouped(KEEPING), indirect=True)
 def test_one_expert_has_all_replicas(seed):
     assert (planned(seed, loads("heavy tail", 3, 1), Topology(4, 1, 1, 4)).logcnt == 4).all()
 
 
-@pytest.mark.parametrize("seed", grouped(CAREFUL), indirect=True)
+@pytest.mark.parametrize("seed", grouped(KEEPING), indirect=True)
 def test_zeros_with_a_sign_are_zeros(seed):
     experts, topology = TOPOLOGIES["hierarchical"]
     weight = loads("zeros", 4, experts)
@@ -226,7 +209,7 @@ def test_zeros_with_a_sign_are_zeros(seed):
     assert (planned(seed, weight, topology).logcnt == planned(seed, signed, topology).logcnt)[weight > 0].all()
 
 
-@pytest.mark.parametrize("seed", grouped(CAREFUL), indirect=True)
+@pytest.mark.parametrize("seed", grouped(KEEPING), indirect=True)
 def test_later_calls_leave_earlier_results_alone(seed):
     experts, topology = TOPOLOGIES["hierarchical"]
     weight = loads("heavy tail", 40, experts).view(10, 4, experts)
