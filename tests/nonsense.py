@@ -8,7 +8,7 @@ import torch
 from hypothesis import strategies as st
 
 from eplb_evolve.errors import CandidateFailure, UsageError
-from eplb_evolve.placement import initial_phy2log, verify
+from eplb_evolve.placement import initial_phy2log, verify_groups, verify_maps
 from eplb_evolve.topology import Topology, topology_for
 
 ARGUMENTS = ("weight", "num_replicas", "num_groups", "num_nodes", "num_gpus", "old_phy2log")
@@ -106,7 +106,10 @@ def answer(program, with_old, case):
     except Exception as error:
         return "raised", f"{type(error).__name__}: {str(error)[:150]}"
     try:
-        verify(*(part.numpy() for part in made), (case.layers, case.experts), case.topology())
+        shape, topology = (case.layers, case.experts), case.topology()
+        placement = verify_maps(*(part.numpy() for part in made), shape, topology.replicas)
+        if topology.binds_groups and "\nGroups: ignored" not in program.__globals__["__doc__"]:
+            verify_groups(placement.phy2log, shape, topology)
     except (CandidateFailure, UsageError, ValueError) as error:
         return "placed wrongly", str(error)
     return "placed", ""

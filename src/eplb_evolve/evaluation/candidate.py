@@ -55,7 +55,7 @@ class Candidate:
         for one in task.each:
             least = one.settings.thresholds
             loads = (one.workload, one.checks, one.split, least)
-            check_other_shapes(self.worker, self._bench, *loads, self.rng, self._note, one.binds_groups)
+            check_other_shapes(self.worker, self._bench, *loads, self.rng, self._note, one.grouped)
 
     def _note(self, load: str, verdict: Verdict) -> None:
         self.margins += verdict.tightest(load)

@@ -48,7 +48,7 @@ class Task:
     def name(self) -> str:
         """The workloads' names, as results and `--workload` have them."""
         names = SEPARATOR.join(workload.name for workload in self.workloads)
-        return names if self.binds_groups else names + WITHOUT_GROUPS
+        return names if self.grouped else names + WITHOUT_GROUPS
 
     def without_groups(self) -> "Task":
         """The same loads on the same servers, where an expert may go to any node, in the checks too."""
