@@ -232,6 +232,19 @@ def test_movement_aware_forms_move_less_than_the_greedy(seed, published):
     assert transfers(old, new, 8, 64) <= transfers(greedy_old, greedy_new, 8, 64)  # one form moves within GPUs only
 
 
+@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("seed", grouped(file for file in SEEDS if file.stem == "masters_fixed"), indirect=True)
+def test_fixed_masters_let_no_more_than_the_spare_slots_change(seed, name):
+    workload = catalog.load(name, ROOT / "workloads")
+    topology, windows = workload.topology, workload.windows[:6]
+    experts = windows.shape[2]
+    old = planned(seed, torch.tensor(windows[0]).float(), topology).phy2log
+    for window in windows[1:]:
+        new = planned(seed, torch.tensor(window).float(), topology, old).phy2log
+        assert 0 < transfers(old, new, topology.gpus, experts) <= 1 - experts / topology.replicas
+        old = new
+
+
 @pytest.mark.parametrize("file", SEEDS, ids=lambda file: file.stem)
 def test_a_search_can_start_from_it(file):
     source = file.read_text()
