@@ -1,13 +1,13 @@
-"""Every GPU keeps its masters, one slot of each of its experts; only the spare slots are planned anew.
+"""One replica of each expert stays on its GPU for good; only the spare slots are planned anew.
 
-Source: the host solver of UltraEP, from its description; written anew.
-Idea: what moves is what lies in spare slots, so at most spares / replicas of the slots do. A spare slot goes to the
-expert with the highest load per replica, at most one copy on a GPU of the node; then copies go, heaviest first, to the
-lightest GPU with a free slot and without that expert. An expert's master is its copy with the lowest place on its GPU.
-Where a layer of the placement in force does not have as many masters on each GPU, or breaks the group rule, its masters
-are packed anew.
-Complexity: O(S (E / N + G / N)) per node for S spare slots, in numpy on all nodes of all layers at once.
-Exact: no; masters stay where they are.
+Source: the host's solver of UltraEP, from a description of it; written anew.
+Idea: each GPU keeps the masters, one replica of each of its experts, so a plan moves at most the spare slots. Each of
+these goes to the expert with the highest load per replica that some GPU of the node is without; then the new replicas,
+heaviest first, go to the lightest GPU with a free slot and without that expert. UltraEP's GPUs have equally many
+masters, known beforehand; here they stand in the first slots of each GPU, and are read off the placement in force. On
+a node where they are not equally many, or with torn groups, masters are packed anew, which moves more, once.
+Complexity: O(S) steps of numpy on all layers and nodes at once, of E / N numbers each, for S spare slots of a node.
+Exact: no; loads that change leave the masters where they are.
 Provenance: baseline
 Held against: nothing; from its description
 """
@@ -17,119 +17,133 @@ import numpy as np
 import torch
 
 
-def pack(load, packs):
-    """The heaviest item left to the lightest pack with room; load [rows, n]. Returns pack and place, both [rows, n]."""
-    (rows, items), row = load.shape, np.arange(len(load))
-    room = -(-items // packs)
-    held, filled = np.zeros((rows, packs)), np.zeros((rows, packs), np.int64)
-    chosen, place = np.empty((rows, items), np.int64), np.empty((rows, items), np.int64)
+def packed(load, rooms):
+    """The heaviest item left to the lightest pack with room; load [rows, n], rooms [packs].
+
+    Returns pack and rank of each item, both [rows, n].
+    """
+    row = np.arange(len(load))
+    held = np.tile(np.where(rooms > 0, 0.0, np.inf), (len(load), 1))
+    filled, pack_of, rank = (
+        np.zeros(held.shape, np.int64),
+        np.empty(load.shape, np.int64),
+        np.empty(load.shape, np.int64),
+    )
     for item in np.argsort(-load, axis=1, kind="stable").T:
-        lightest = np.where(filled < room, held, np.inf).argmin(1)
-        chosen[row, item], place[row, item] = lightest, filled[row, lightest]
-        filled[row, lightest] += 1
-        held[row, lightest] += load[row, item]
-    return chosen, place
+        pack = held.argmin(1)
+        pack_of[row, item], rank[row, item] = pack, filled[row, pack]
+        filled[row, pack] += 1
+        held[row, pack] += np.where(filled[row, pack] == rooms[pack], np.inf, load[row, item])
+    return pack_of, rank
 
 
-def packed_masters(load, replicas, groups, nodes, gpus):
-    """Slots of masters that are placed without regard to a placement in force, [L, E]."""
-    layers, experts = load.shape
-    room, packs = replicas // gpus, gpus // nodes
-    group_node, group_place = pack(load.reshape(layers, groups, -1).sum(-1), nodes)
-    order = np.argsort(group_node * groups + group_place, axis=1)
-    size = experts // groups
-    expert = (order[:, :, None] * size + np.arange(size)).reshape(layers * nodes, -1)
-    row = np.arange(layers * nodes)[:, None]
-    gpu, place = pack(load[row // nodes, expert], packs)
-    slot = np.empty((layers, experts), np.int64)
-    slot[row // nodes, expert] = (row % nodes * packs + gpu) * room + place
-    return slot
-
-
-def masters_in(old, experts, groups, nodes, gpus):
-    """Slots of the masters of a placement in force [L, R], [L, E], and which layers have them all in their places."""
+def present_nodes(old, experts, groups, nodes):
+    """The node of each group [L, groups] in old [L, R], and whether a layer keeps the rules, [L]."""
     layers, replicas = old.shape
-    room, layer = replicas // gpus, np.arange(layers)[:, None]
-    slot = np.arange(replicas)
-    none = replicas * replicas
-    first = np.full((layers, experts), none)
-    np.minimum.at(first, (np.broadcast_to(layer, old.shape), old), slot % room * replicas + slot)
-    master = first % replicas
-    count = np.zeros((layers, gpus), np.int64)
-    np.add.at(count, (np.broadcast_to(layer, master.shape), master // room), 1)
-    node = (master // (replicas // nodes)).reshape(layers, groups, -1)
-    fits = (first < none).all(1) & (count <= -(-experts // gpus)).all(1) & (node == node[:, :, :1]).all((1, 2))
-    fits &= (count.reshape(layers, nodes, -1).sum(2) == experts // nodes).all(1)
-    return master, fits
-
-
-def fill_spares(load, gpu, spares, free):
-    """The expert and GPU of each spare slot, [rows, spares]; load and the masters' GPU [rows, n], free [rows, GPUs]."""
-    (rows, mids), row, packs = load.shape, np.arange(len(load)), free.shape[1]
-    count, extra = np.ones((rows, mids), np.int64), np.empty((rows, spares), np.int64)
-    for at in range(spares):
-        share = load / count
-        allowed = count < packs
-        allowed |= ~allowed.any(1, keepdims=True)
-        extra[:, at] = hottest = np.where(allowed, share, -1).argmax(1)
-        count[row, hottest] += 1
-    share, has = load / count, np.zeros((rows, packs, mids), bool)
-    has[row[:, None], gpu, np.arange(mids)] = True
-    held, free, target = np.zeros((rows, packs)), free.copy(), np.empty((rows, spares), np.int64)
-    np.add.at(held, (np.broadcast_to(row[:, None], gpu.shape), gpu), share)
-    extra = np.take_along_axis(extra, np.argsort(-np.take_along_axis(share, extra, 1), axis=1, kind="stable"), 1)
-    for at in range(spares):
-        expert = extra[:, at]
-        allowed = (free > 0) & ~has[row, :, expert]
-        allowed = np.where(allowed.any(1, keepdims=True), allowed, free > 0)
-        target[:, at] = lightest = np.where(allowed, held, np.inf).argmin(1)
-        held[row, lightest] += share[row, expert]
-        has[row, lightest, expert] = True
-        free[row, lightest] -= 1
-    return extra, target
-
-
-def inverse(phy2log, experts):
-    """log2phy [L, E, max(logcnt)] and logcnt [L, E] of phy2log [L, R]."""
-    layers, replicas = phy2log.shape
     layer = np.arange(layers)[:, None]
-    logcnt = np.bincount((phy2log + layer * experts).ravel(), minlength=layers * experts).reshape(layers, experts)
+    is_on = np.zeros((layers, groups, nodes), bool)
+    is_on[layer, old // (experts // groups), np.arange(replicas) // (replicas // nodes)] = True
+    has_expert = np.zeros((layers, experts), bool)
+    has_expert[layer, old] = True
+    is_valid = has_expert.all(1) & (is_on.sum(2) == 1).all(1) & (is_on.sum(1) == groups // nodes).all(1)
+    return is_on.argmax(2), is_valid
+
+
+def kept_masters(old, experts, rooms):
+    """The slot of each master, [rows, experts], and whether each GPU has as many as it has room for, [rows].
+
+    One of the slots that have the expert in old [rows, slots], before others one where plans put masters; rooms [gpus].
+    """
+    rows, slots = old.shape
+    room = slots // len(rooms)
+    slot = np.arange(slots)
+    is_for_masters = slot % room < rooms[slot // room]
+    last_choice_first = np.concatenate([slot[~is_for_masters], slot[is_for_masters]])
+    master = np.zeros((rows, experts), np.int64)
+    master[np.arange(rows)[:, None], old[:, last_choice_first]] = last_choice_first  # numpy keeps the last
+    masters = np.stack([(master // room == gpu).sum(1) for gpu in range(len(rooms))], 1)
+    return master, (masters == rooms).all(1)
+
+
+def replicated(load, slots, gpus):
+    """The replicas of each expert [rows, n]; load [rows, n]; one for each GPU at most, if that fills the slots."""
+    rows, experts = load.shape
+    row, most = np.arange(rows), gpus * -(-slots // (experts * gpus))
+    count, share = np.ones(load.shape, np.int64), load.copy()
+    for _ in range(slots - experts):
+        best = share.argmax(1)
+        count[row, best] += 1
+        share[row, best] = np.where(count[row, best] < most, load[row, best] / count[row, best], -1.0)
+    return count
+
+
+def filled_up(load, count, master, gpus, slots):
+    """The expert in each slot, [rows, slots]: the masters first on each GPU, then the other replicas."""
+    rows, experts = load.shape
+    row, room, share = np.arange(rows), slots // gpus, load / count
+    expert = master.argsort(1)  # GPU by GPU
+    gpu = np.take_along_axis(master, expert, 1) // room
+    filled = (gpu[:, :, None] == np.arange(gpus)).sum(1)
+    rank = np.arange(experts) - np.take_along_axis(filled.cumsum(1) - filled, gpu, 1)
+    in_slot, has = np.empty((rows, gpus, room), np.int64), np.zeros((rows, gpus, experts), bool)
+    in_slot[row[:, None], gpu, rank] = expert
+    has[row[:, None], gpu, expert] = True
+    held = (has @ share[:, :, None])[:, :, 0]
+
+    replica = np.repeat(np.arange(load.size) % experts, count.ravel() - 1).reshape(rows, -1)
+    order = np.argsort(-np.take_along_axis(share, replica, 1), axis=1, kind="stable")
+    more_than_all = 2 * load.sum(1)[:, None] + 1
+    for expert in np.take_along_axis(replica, order, 1).T:
+        cost = np.where(filled < room, held + has[row, :, expert] * more_than_all, np.inf)
+        gpu = cost.argmin(1)
+        in_slot[row, gpu, filled[row, gpu]] = expert
+        filled[row, gpu] += 1
+        held[row, gpu] += share[row, expert]
+        has[row, gpu, expert] = True
+    return in_slot.reshape(rows, slots)
+
+
+def inverse(phy2log, logcnt):
+    """log2phy [L, E, max(logcnt)] of phy2log [L, R]."""
+    layer = np.arange(len(phy2log))[:, None]
     order = phy2log.argsort(1, kind="stable")  # the replicas of an expert stand together
     expert = np.take_along_axis(phy2log, order, 1)
-    rank = np.arange(replicas) - np.take_along_axis(logcnt.cumsum(1) - logcnt, expert, 1)
-    log2phy = np.full((layers, experts, logcnt.max()), -1)
+    rank = np.arange(phy2log.shape[1]) - np.take_along_axis(logcnt.cumsum(1) - logcnt, expert, 1)
+    log2phy = np.full((*logcnt.shape, logcnt.max()), -1)
     log2phy[layer, expert, rank] = order
-    return log2phy, logcnt
+    return log2phy
 
 
 def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, old_phy2log):
     """weight [L, E], old_phy2log [L, R] -> phy2log [L, R], log2phy [L, E, X] with X = max(logcnt), logcnt [L, E]."""
     weight = _checked(weight, num_replicas, num_groups, num_nodes, num_gpus)
-    load, old = weight.cpu().numpy(), _checked_old(old_phy2log, weight, num_replicas).numpy()
+    load, old = weight.cpu().double().numpy(), _checked_old(old_phy2log, weight, num_replicas).numpy()
     if num_groups % num_nodes:
         num_groups, num_nodes = 1, 1
     layers, experts = load.shape
-    rows, packs, room = layers * num_nodes, num_gpus // num_nodes, num_replicas // num_gpus
-    master, fits = masters_in(old, experts, num_groups, num_nodes, num_gpus)
-    if not fits.all():
-        anew = ~fits
-        master[anew] = packed_masters(load[anew], num_replicas, num_groups, num_nodes, num_gpus)
+    mids, slots, gpus = experts // num_nodes, num_replicas // num_nodes, num_gpus // num_nodes
 
-    layer, row = np.arange(layers)[:, None], np.arange(rows)[:, None]
-    is_free = np.ones((layers, num_replicas), bool)
-    is_free[layer, master] = False
-    expert = np.argsort(master, axis=1).reshape(rows, -1)  # those of a node stand together
-    gpu = np.sort(master, axis=1).reshape(rows, -1) // room % packs
-    free = is_free.reshape(rows, packs, room).sum(2)
-    spares = (num_replicas - experts) // num_nodes
-    extra, target = fill_spares(load[row // num_nodes, expert], gpu, spares, free)
+    node, is_valid = present_nodes(old, experts, num_groups, num_nodes)
+    group_load = load.reshape(layers, num_groups, -1).sum(2)
+    node[~is_valid] = packed(group_load[~is_valid], np.full(num_nodes, num_groups // num_nodes))[0]
+    # the experts of the first node, then those of the second, ...
+    expert = node.repeat(experts // num_groups, axis=1).argsort(1, kind="stable")
+    mid_of = expert.argsort(1) % mids
+    load_mid = np.take_along_axis(load, expert, 1).reshape(-1, mids)
+    count = replicated(load_mid, slots, gpus)
 
-    phy2log = np.empty((layers, num_replicas), np.int64)
-    phy2log[layer, master] = np.arange(experts)
-    by_gpu = np.argsort(target, axis=1, kind="stable")  # free slots stand GPU by GPU, and so do these
-    phy2log[is_free] = np.take_along_axis(expert, np.take_along_axis(extra, by_gpu, 1), 1).ravel()
-    log2phy, logcnt = inverse(phy2log, experts)
-    return torch.from_numpy(phy2log), torch.from_numpy(log2phy), torch.from_numpy(logcnt)
+    rooms = mids // gpus + (np.arange(gpus) < mids % gpus)  # for masters
+    old_mid = np.take_along_axis(mid_of, old, 1).reshape(-1, slots)
+    master, is_kept = kept_masters(old_mid, mids, rooms)
+    is_new = ~(is_kept.reshape(layers, num_nodes) & is_valid[:, None]).ravel()
+    gpu, rank = packed((load_mid / count)[is_new], rooms)
+    master[is_new] = gpu * (slots // gpus) + rank
+
+    in_slot = filled_up(load_mid, count, master, gpus, slots)
+    phy2log = np.take_along_axis(expert.reshape(-1, mids), in_slot, 1).reshape(layers, num_replicas)
+    logcnt = np.empty_like(expert)
+    np.put_along_axis(logcnt, expert, count.reshape(layers, experts), 1)
+    return torch.from_numpy(phy2log), torch.from_numpy(inverse(phy2log, logcnt)), torch.from_numpy(logcnt)
 
 
 # EVOLVE-BLOCK-END

@@ -23,6 +23,7 @@ UNGROUPED = [file for file in SEEDS if re.search(r"^Groups: ignored", file.read_
 MOVEMENT_AWARE = [
     file for file in SEEDS if re.search(r"^def rebalance_experts.*old_phy2log", file.read_text(), re.MULTILINE)
 ]
+FIXED = [file for file in SEEDS if file.stem == "masters_fixed"]
 KEEPING = [file for file in SEEDS if file.stem in ("cpp_rounds", "cpp_simd", "numba_greedy", "torch_rounds")]
 """Those that keep memory from call to call."""
 TOPOLOGIES = {
@@ -233,7 +234,7 @@ def test_movement_aware_forms_move_less_than_the_greedy(seed, published):
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
-@pytest.mark.parametrize("seed", grouped(file for file in SEEDS if file.stem == "masters_fixed"), indirect=True)
+@pytest.mark.parametrize("seed", grouped(FIXED), indirect=True)
 def test_fixed_masters_let_no_more_than_the_spare_slots_change(seed, name):
     workload = catalog.load(name, ROOT / "workloads")
     topology, windows = workload.topology, workload.windows[:6]
@@ -243,6 +244,24 @@ def test_fixed_masters_let_no_more_than_the_spare_slots_change(seed, name):
         new = planned(seed, torch.tensor(window).float(), topology, old).phy2log
         assert 0 < transfers(old, new, topology.gpus, experts) <= 1 - experts / topology.replicas
         old = new
+
+
+@pytest.mark.parametrize("seed", grouped(FIXED), indirect=True)
+@pytest.mark.parametrize("name", NAMES)
+def test_each_expert_has_a_gpu_that_it_never_leaves(seed, name):
+    """Whatever the loads, the order of the layers, and the placement from which it starts, with its groups torn."""
+    experts, topology = TOPOLOGIES[name]
+    rng = np.random.default_rng(1)
+    old = np.roll(initial_phy2log(4, experts, topology.replicas), 1, axis=1)
+    always = np.ones((4, topology.gpus, experts), bool)
+    for _ in range(8):
+        order = rng.permutation(4)
+        weight = torch.from_numpy(rng.lognormal(0, 1, (4, experts))).float()
+        old, always = planned(seed, weight, topology, old[order]).phy2log, always[order]
+        has = np.zeros_like(always)
+        has[np.arange(4)[:, None], np.arange(topology.replicas) // (topology.replicas // topology.gpus), old] = True
+        always &= has
+    assert always.any(1).all()
 
 
 @pytest.mark.parametrize("file", SEEDS, ids=lambda file: file.stem)

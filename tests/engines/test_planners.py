@@ -111,7 +111,7 @@ def test_headers_name_the_modules_and_versions_that_they_are_held_against():
     assert said == {}
 
 
-@pytest.mark.parametrize("seed", ["trtllm_heaps", "swift_like", "flashlb_like"])
+@pytest.mark.parametrize("seed", ["trtllm_heaps", "swift_like", "flashlb_like", "hot_everywhere", "masters_fixed"])
 def test_the_others_say_that_they_come_from_a_description(seed):
     assert declared()[seed].startswith("nothing; from its description")
     assert seed not in {each.seed for each in COUNTERPARTS}
