@@ -1,6 +1,7 @@
 """Where the time of seeds/cpp_simd.py and seeds/cpp_rounds.py goes, in microseconds a call.
 
-    python benchmarks/cpp_budget.py [--calls 600] [--older FILE] > results/benchmarks/cpp_budget.txt
+    git show 2e08c9c:seeds/cpp_simd.py > /tmp/before.py
+    python benchmarks/cpp_budget.py --calls 1200 --older /tmp/before.py > results/benchmarks/cpp_budget.txt
 
 One thread, a hot loop over the holdout windows of dsv3-composite, and over synthetic loads of other shapes. The seeds'
 source marks its parts with STAGE; here the mark reads the processor's time-stamp counter. There are no counters of

@@ -25,7 +25,17 @@ from eplb_evolve.evaluation.published.judging import Published, published
 from eplb_evolve.paths import project
 from eplb_evolve.tasks import tasks
 
-SEEDS = ("deepseek", "vllm_batched", "adrs_snake", "cpp_simd", "incremental", "random_placement", "never")
+SEEDS = (
+    "deepseek",
+    "vllm_batched",
+    "adrs_snake",
+    "cpp_simd",
+    "cpp_rounds",
+    "global_snake",
+    "incremental",
+    "random_placement",
+    "never",
+)
 
 SIGNATURE = "def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):\n"
 PLAN = "phy2log, log2phy, logcnt = kept(weight, num_replicas, num_groups, num_nodes, num_gpus)\n"
