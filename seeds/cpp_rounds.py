@@ -17,11 +17,9 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import torch
 
 SOURCE = r"""
@@ -499,11 +497,10 @@ extern "C" void write_out(int64_t *phy2log, int64_t *log2phy, int64_t *logcnt) {
 
 
 def _library():
-    """The compiled code, from the cache of this user if it was compiled before; None without a compiler."""
+    """The compiled code, from the cache of this user if it was compiled before."""
     compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
-        print("no C++ compiler (c++) on the PATH: planning in numpy, many times slower", file=sys.stderr)
-        return None
+        raise RuntimeError("cpp_rounds needs a C++ compiler, and there is no c++, g++ or clang++ on the PATH")
     flags = ["-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-Wno-psabi"]
     with open("/proc/cpuinfo") as cpuinfo:  # what -march=native compiles differs between processors
         processor = "".join(sorted({line for line in cpuinfo if line.startswith(("flags", "model name"))}))
@@ -532,16 +529,13 @@ SENSIBLE = set()
 def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
     """weight [L, E] -> phy2log [L, num_replicas], log2phy [L, E, X] with X = max(logcnt), logcnt [L, E]."""
     numbers = (getattr(weight, "shape", None), num_replicas, num_groups, num_nodes, num_gpus)
-    if numbers not in SENSIBLE or {*map(type, numbers[1:])} != {int}:
+    if {*map(type, numbers[1:])} != {int} or numbers not in SENSIBLE:
         _checked(weight, *numbers[1:])
         SENSIBLE.add(numbers)
     layers, experts = weight.shape
     if num_groups % num_nodes:
         num_groups, num_nodes = 1, 1
     loads = weight.detach().to("cpu", torch.float32).contiguous()
-    if LIBRARY is None:
-        _checked(weight, *numbers[1:])
-        return _plan_in_numpy(loads.numpy(), num_replicas, num_groups, num_nodes, num_gpus)
     width = LIBRARY.plan_all(loads.data_ptr(), layers, experts, num_replicas, num_groups, num_nodes, num_gpus)
     if width < 0:
         _checked(weight, *numbers[1:])  # says which of the loads makes no sense
@@ -550,49 +544,6 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
     logcnt = torch.empty((layers, experts), dtype=torch.int64)
     LIBRARY.write_out(phy2log.data_ptr(), log2phy.data_ptr(), logcnt.data_ptr())
     return phy2log, log2phy, logcnt
-
-
-def _plan_in_numpy(weight, num_replicas, num_groups, num_nodes, num_gpus):
-    """Such a plan, exact in its packing, all rows at once in numpy."""
-    (layers, experts), rows = weight.shape, weight.shape[0] * num_nodes
-    size, mids, slots = experts // num_groups, experts // num_nodes, num_replicas // num_nodes
-    node, place = _pack(weight.reshape(layers, num_groups, size).sum(-1), num_nodes)
-    first = (node * (num_groups // num_nodes) + place) * size
-    expert = (first[:, :, None] + np.arange(size)).reshape(layers, experts).argsort(1).reshape(rows, mids)
-    row, layer = np.arange(rows), np.arange(rows) // num_nodes
-    load = weight[layer[:, None], expert]
-    mid, rank = np.tile(np.arange(slots), (rows, 1)), np.zeros((rows, slots), np.int64)
-    count = np.ones(load.shape, np.int64)
-    for slot in range(mids, slots):
-        hottest = (load / count.astype(np.float32)).argmax(1)
-        mid[:, slot], rank[:, slot] = hottest, count[row, hottest]
-        count[row, hottest] += 1
-    share = load / count.astype(np.float32)
-    gpu, place = _pack(np.take_along_axis(share, mid, 1), num_gpus // num_nodes)
-    slot = (row % num_nodes * slots)[:, None] + gpu * (num_replicas // num_gpus) + place
-    logical = np.take_along_axis(expert, mid, 1)
-    phy2log = np.empty((layers, num_replicas), np.int64)
-    log2phy = np.full((layers, experts, count.max()), -1)
-    logcnt = np.empty((layers, experts), np.int64)
-    phy2log[layer[:, None], slot] = logical
-    log2phy[layer[:, None], logical, rank] = slot
-    logcnt[layer[:, None], expert] = count
-    return tuple(torch.from_numpy(part) for part in (phy2log, log2phy, logcnt))
-
-
-def _pack(load, packs):
-    """Of each row: the heaviest item left to the lightest pack with room. Returns pack and place in it."""
-    (rows, items), row = load.shape, np.arange(len(load))
-    held, filled = np.zeros((rows, packs)), np.zeros((rows, packs), np.int64)
-    pack, place = np.empty((rows, items), np.int64), np.empty((rows, items), np.int64)
-    if items == packs:
-        return np.tile(np.arange(items), (rows, 1)), np.zeros((rows, items), np.int64)
-    for item in np.argsort(-load, axis=1, kind="stable").T:
-        lightest = held.argmin(1)
-        pack[row, item], place[row, item] = lightest, filled[row, lightest]
-        filled[row, lightest] += 1
-        held[row, lightest] += np.where(filled[row, lightest] == items // packs, np.inf, load[row, item])
-    return pack, place
 
 
 # EVOLVE-BLOCK-END

@@ -674,7 +674,7 @@ SENSIBLE = set()
 def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
     """weight [L, E] -> phy2log [L, num_replicas], log2phy [L, E, X] with X = max(logcnt), logcnt [L, E]."""
     numbers = (getattr(weight, "shape", None), num_replicas, num_groups, num_nodes, num_gpus)
-    if numbers not in SENSIBLE or {*map(type, numbers[1:])} != {int}:
+    if {*map(type, numbers[1:])} != {int} or numbers not in SENSIBLE:
         _checked(weight, *numbers[1:])
         SENSIBLE.add(numbers)
     layers, experts = weight.shape

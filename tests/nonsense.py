@@ -154,7 +154,7 @@ def _named():
     yield "more GPUs than replicas", replace(base, gpus=16)
     yield "more nodes than GPUs", replace(base, nodes=8, groups=8, experts=8)
     for name in ("replicas", "groups", "nodes", "gpus"):
-        for number in (0, -1, -8, 10**6, 2**31, 2**63, 10**30, None, 8.0, "8"):
+        for number in (0, -1, -8, 10**6, 2**31, 2**63, 10**30, None, 8.0, "8", [8]):
             yield f"{number!r} {name}", replace(base, **{name: number})
     for old in OLD:
         yield f"a placement in force: {old}", replace(base, old=old)
